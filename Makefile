@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Nodeseal.  `make demo` shows it, `make test` tests it; both install what is
+# missing on Debian 12.  One non-recursive Makefile: sources by wildcard, one
+# archive a folder, so that what a program links is what it can do.
+
+VERSION := 0.1.0
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+# A flavour is another set of flags in another folder: release, asan, cov.
+FLAVOUR ?= release
+ifeq ($(FLAVOUR),release)
+B := build
+else
+B := build/$(FLAVOUR)
+endif
+
+CC ?= gcc
+CXX ?= g++
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wpointer-arith -Wwrite-strings -Wcast-qual -Wformat=2 -Wvla -Wundef \
+	-Wimplicit-fallthrough
+WARNXX := -Wall -Wextra -Wshadow -Wpointer-arith -Wwrite-strings -Wcast-qual \
+	-Wformat=2 -Wvla -Wundef -Wimplicit-fallthrough
+WERROR ?=
+HARDEN := -fPIE -fstack-protector-strong -fstack-clash-protection
+HARDEN_release := -D_FORTIFY_SOURCE=2 -fcf-protection
+OPT_release := -O2 -g
+OPT_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer
+OPT_cov := -O0 -g --coverage
+OPT_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined \
+	-fno-sanitize-recover=all -fno-omit-frame-pointer
+OPT_fuzzcov := -O1 -g -fprofile-instr-generate -fcoverage-mapping \
+	-fsanitize=fuzzer-no-link
+OPT := $(OPT_$(FLAVOUR)) $(HARDEN_$(FLAVOUR))
+# A weakened build, the control of a security or crash test: WEAKEN=name.
+ifneq ($(WEAKEN),)
+B := build/weak-$(WEAKEN)
+OPT += -DWEAKEN_$(WEAKEN)
+endif
+CFLAGS_ALL := -std=gnu11 $(OPT) $(HARDEN) $(WARN) $(WERROR) -Iagent -I. -I$(B)/gen \
+	-D_GNU_SOURCE -DNODESEAL_VERSION='"$(VERSION)"' -MMD -MP
+CXXFLAGS_ALL := -std=gnu++17 $(OPT) $(HARDEN) $(WARNXX) $(WERROR) -Iagent -I. \
+	-fno-exceptions -fno-rtti -MMD -MP
+LDFLAGS_ALL := $(OPT) -pie -Wl,-z,relro,-z,now -Wl,--as-needed -Wl,--gc-sections
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+# --- programs: the folders that each one links, lowest last ---------------
+
+PROGRAMS := $(B)/nodeseal $(B)/nodeseal-job $(B)/nodeseal-fsproj
+FOLDERS := $(filter-out agent/main.c,$(wildcard agent/*))
+MODULES := $(notdir $(FOLDERS))
+
+mods = $(foreach m,$(1),$(if $(wildcard agent/$(m)/*.c),$(B)/lib/$(m).a))
+CORE_MODS := core cli keeper csi proj seal ipc model base
+JOB_MODS := job provider generator kube auth seal value net model ipc base
+
+LIBS_core := -luv -lsodium -lnghttp2 -lprotobuf-c -lcjson
+LIBS_job := -lcurl -lssl -lcrypto -lcjson -lyaml -lsodium -lre2 -lstdc++ -lcrypt
+LIBS_all := $(sort $(LIBS_core) $(LIBS_job)) -lm
+
+all: $(PROGRAMS)
+
+$(B)/nodeseal: $(B)/obj/agent/main.o $(call mods,$(CORE_MODS))
+	$(CC) $(LDFLAGS_ALL) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_core) -lm
+$(B)/nodeseal-job: $(call mods,$(JOB_MODS))
+	$(CXX) $(LDFLAGS_ALL) -o $@ -Wl,--start-group $^ -Wl,--end-group $(LIBS_job) -lm
+FSPROJ_SRC := $(wildcard fsproj/*.c)
+$(B)/nodeseal-fsproj: $(FSPROJ_SRC:%.c=$(B)/obj/%.o)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^
+
+# --- objects and archives --------------------------------------------------
+
+# The two small .proto files: generated code is built without our warnings.
+PROTO := $(wildcard agent/csi/*.proto)
+PROTO_C := $(PROTO:agent/%.proto=$(B)/gen/%.pb-c.c)
+$(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: agent/%.proto
+	@mkdir -p $(B)/gen/csi
+	protoc-c --proto_path=agent --c_out=$(B)/gen $<
+$(B)/obj/gen/%.o: $(B)/gen/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 $(OPT) $(HARDEN) -w -I$(B)/gen -c -o $@ $<
+# What includes a generated header must not be compiled before it exists.
+$(patsubst %.c,$(B)/obj/%.o,$(wildcard agent/csi/*.c tests/*/csi*.c)): | $(PROTO_C)
+
+$(B)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -c -o $@ $<
+$(B)/obj/%.o: %.cc
+	@mkdir -p $(@D)
+	$(CXX) $(CXXFLAGS_ALL) -c -o $@ $<
+
+define archive
+$(B)/lib/$(1).a: $(patsubst %.c,$(B)/obj/%.o,$(wildcard agent/$(1)/*.c)) \
+		$(patsubst %.cc,$(B)/obj/%.o,$(wildcard agent/$(1)/*.cc)) \
+		$(if $(filter csi,$(1)),$(PROTO_C:$(B)/gen/%.c=$(B)/obj/gen/%.o))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	ar rcs $$@ $$^
+endef
+$(foreach m,$(MODULES),$(eval $(call archive,$(m))))
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+
+# --- tests -------------------------------------------------------------------
+
+# One program a file: tests/unit/FOLDER_WHAT_test.c, linked with everything.
+ALL_MODS := $(call mods,$(filter-out fsproj,$(MODULES)))
+UNIT := $(patsubst tests/unit/%.c,$(B)/test/unit/%,$(wildcard tests/unit/*_test.c))
+FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*_fuzz.c))
+REPLAY := $(FUZZ:%=$(B)/test/replay/%)
+TOOLS := $(patsubst tests/tools/%.c,$(B)/test/tools/%,$(wildcard tests/tools/*.c))
+BENCH := $(patsubst tests/bench/%.c,$(B)/test/bench/%,$(wildcard tests/bench/*.c))
+
+# A unit test's own main wins over nodeseal-job's: archives give only what is
+# still missing.
+link_all = $(CXX) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) \
+	-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_all)
+$(B)/test/unit/%: $(B)/obj/tests/unit/%.o $(ALL_MODS)
+	@mkdir -p $(@D)
+	$(link_all) -lcmocka
+$(B)/test/replay/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/replay.o $(ALL_MODS)
+	@mkdir -p $(@D)
+	$(link_all)
+$(B)/test/fuzz/%: $(B)/obj/tests/fuzz/%.o $(ALL_MODS)
+	@mkdir -p $(@D)
+	$(link_all) -fsanitize=fuzzer
+$(B)/test/tools/%: $(B)/obj/tests/tools/%.o $(ALL_MODS)
+	@mkdir -p $(@D)
+	$(link_all)
+$(B)/test/bench/%: $(B)/obj/tests/bench/%.o $(ALL_MODS)
+	@mkdir -p $(@D)
+	$(link_all)
+
+clean:
+	rm -rf build
+
+.PHONY: all clean

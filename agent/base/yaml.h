@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BASE_YAML_H
+#define BASE_YAML_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/json.h"
+
+/*
+ * The YAML gate: the only file that knows libyaml.  Reads what
+ * sigs.k8s.io/yaml's YAMLToJSON reads, into JSON trees, with lines for
+ * messages.  YAML 1.1 as its goyaml.v2 resolves it: y/n are strings, yes/no/on/off/
+ * true/false in their three spellings are booleans, ~ and null and nothing are
+ * null, 0x 0o 0b and leading-0 octal, 1_000, .inf/.nan (refused: no JSON for
+ * them), !!binary, timestamps stay strings, << merges, non-string keys become
+ * text as there.  Keys that occur twice: the last one wins, and is listed.
+ */
+struct yaml_dup {
+	int line;		/* of the second occurrence, from 1 */
+	char *key;
+};
+
+struct yaml_doc {
+	struct json *root;	/* NULL for an empty document */
+	int line;		/* first line of the document, from 1 */
+	struct yaml_dup *dups;
+	size_t ndups;
+	struct strmap *lines;	/* private; see yaml_line */
+};
+
+struct yaml_docs {
+	struct yaml_doc *v;
+	size_t n;
+};
+
+#define YAML_NODES_MAX 1000000	/* nodes after expansion of aliases, a file */
+#define YAML_INPUT_MAX (64u << 20)
+
+/**
+ * yaml_read(text, len, ret, err):
+ * Parse all documents of a stream.  JSON text is YAML and is read by the same
+ * path.  On failure -1 with a message "line L: …" that holds no text from the
+ * document but tag, anchor and key names; ${ret} is untouched.  Ceilings:
+ * YAML_INPUT_MAX bytes, YAML_NODES_MAX nodes, JSON_DEPTH_MAX levels (LIMIT).
+ */
+int yaml_read(const char *text, size_t len, struct yaml_docs *ret,
+    struct err *err);
+/* yaml_line(doc, node): the line on which the node starts; 0 when unknown. */
+int yaml_line(const struct yaml_doc *doc, const struct json *node);
+void yaml_docs_clear(struct yaml_docs *d);
+
+/* yaml_print(j, out): one document as sigs.k8s.io/yaml.Marshal prints it: keys
+ * sorted, strings quoted only where another reader would take them for
+ * something else, block scalars for text with line breaks, two-space indent,
+ * sequences not indented below their key. */
+void yaml_print(const struct json *j, struct buf *out);
+
+#endif

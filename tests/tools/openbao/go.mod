@@ -1,0 +1,7 @@
+module nodeseal.dev/tests/tools/openbao
+
+go 1.24.6
+
+require github.com/openbao/openbao v0.0.0-20250828202315-f9407a27fbee
+
+replace github.com/boltdb/bolt => go.etcd.io/bbolt v1.3.11
