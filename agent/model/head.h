@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MODEL_HEAD_H
+#define MODEL_HEAD_H
+
+#include "model/object.h"
+
+/*
+ * The head of an object: all that core needs of it and no inline value.  Core
+ * parses heads with the same functions as whole objects; the whole object
+ * (the body) reaches core sealed and only a fetch job opens it.
+ *
+ *	ExternalSecret: target.template keeps type, engineVersion,
+ *	    mergePolicy alone, rewrite is left out.
+ *	SecretStore, ClusterSecretStore: spec.provider.<key> becomes {};
+ *	    "nodesealRefs": [{kind, namespace, name}] and "nodesealHost" are added
+ *	    by the caller that knows the drivers.
+ *	Secret, ConfigMap: type and metadata alone.
+ *	HostProjection, Namespace, generators' metadata: as they are, generators
+ *	    without spec but spec.controller.
+ * metadata.managedFields and the annotation
+ * kubectl.kubernetes.io/last-applied-configuration never come along.
+ */
+struct json *head_make(const struct json *obj, enum object_kind kind);
+
+#endif

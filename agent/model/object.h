@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MODEL_OBJECT_H
+#define MODEL_OBJECT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/json.h"
+#include "base/strmap.h"
+
+/*
+ * What every resource has: a kind, a name, metadata.  And what is wrong with
+ * one: findings, the same list for the agent's conditions and for `check`.
+ */
+enum object_kind {
+	OBJ_OTHER = 0,		/* not ours; ignored with a finding */
+	OBJ_EXTERNAL_SECRET,	/* external-secrets.io/v1 */
+	OBJ_SECRET_STORE,
+	OBJ_CLUSTER_SECRET_STORE,
+	OBJ_GENERATOR,		/* generators.external-secrets.io/v1alpha1, any */
+	OBJ_SECRET,		/* v1 */
+	OBJ_CONFIG_MAP,
+	OBJ_NAMESPACE,
+	OBJ_SERVICE_ACCOUNT,
+	OBJ_HOST_PROJECTION,	/* nodeseal.dev/v1alpha1 */
+	OBJ_NOT_SERVED		/* ClusterExternalSecret, PushSecret,
+				 * ClusterPushSecret, old API versions of ours */
+};
+
+struct object_meta {
+	enum object_kind kind;
+	char *api_version;
+	char *kind_name;	/* as written */
+	char *ns;		/* "" for cluster scope */
+	char *name;
+	char *uid;		/* "" when none was given */
+	int64_t generation;
+	struct strmap *labels;		/* to char *, owned; never NULL */
+	struct strmap *annotations;	/* to char *, owned; never NULL */
+};
+
+/**
+ * object_meta_parse(obj, ns, ret, err):
+ * Read apiVersion, kind and metadata.  ${ns} is the namespace for namespaced
+ * objects that name none; cluster-scoped kinds get "".  INVALID without kind
+ * or name.  object_meta_clear frees.
+ */
+int object_meta_parse(const struct json *obj, const char *ns,
+    struct object_meta *ret, struct err *err);
+void object_meta_clear(struct object_meta *m);
+
+/* object_key(kind_name, ns, name): "Kind/ns/name", the caller's. */
+char *object_key(const char *kind_name, const char *ns, const char *name);
+
+/*
+ * Findings.  level REJECT: the CRD's schema or ESO's webhook would refuse the
+ * object; ERROR: it cannot work; WARN: it works, but probably not as meant
+ * (unknown field, duplicate key, not served).
+ */
+enum finding_level { FINDING_WARN, FINDING_ERROR, FINDING_REJECT };
+
+struct finding {
+	enum finding_level level;
+	char *field;		/* "spec.data[1].remoteRef.key"; "" whole */
+	char *what;		/* what is wrong */
+	char *remedy;		/* what to do; "" when what says it all */
+	const struct json *node; /* for its line, borrowed; may be NULL */
+};
+
+struct findings {
+	struct finding *v;
+	size_t n;
+};
+
+void findings_add(struct findings *f, enum finding_level level,
+    const struct json *node, const char *field, const char *remedy,
+    const char *what_fmt, ...) __attribute__((format(printf, 6, 7)));
+/* The first finding of at least that level, or NULL. */
+const struct finding *findings_first(const struct findings *f,
+    enum finding_level level);
+void findings_clear(struct findings *f);
+
+/*
+ * A set of objects by key, as read from files, or as sent to a fetch job:
+ * whole JSON documents, owned.
+ */
+struct objects {
+	struct strmap *by_key;	/* object_key() -> struct json * */
+};
+
+void objects_init(struct objects *o);
+void objects_clear(struct objects *o);
+/* objects_put: takes ownership of ${obj}; replaces an older one. */
+int objects_put(struct objects *o, struct json *obj, const char *ns,
+    struct err *err);
+const struct json *objects_get(const struct objects *o, const char *kind_name,
+    const char *ns, const char *name);
+
+#endif
