@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AUTH_VAULT_LOGIN_H
+#define AUTH_VAULT_LOGIN_H
+
+#include "base/err.h"
+#include "base/json.h"
+#include "base/secret.h"
+#include "net/http.h"
+
+/*
+ * Vault's logins (eso.md 5.3): a method's request from what the caller has
+ * resolved, and the token out of the answer.  A generator may use them too, so
+ * nothing here knows stores: secrets come through the callback.
+ */
+struct vault_login {
+	const char *method;		/* "appRole", "kubernetes", … */
+	char *path;			/* "/v1/auth/approle/login" */
+	struct buf body;		/* secret JSON */
+};
+
+/* lookup(arg, ref, default_key, ret, err): resolve a SecretKeySelector. */
+struct vault_login_source {
+	int (*lookup)(void *arg, const struct json *ref,
+	    const char *default_key, struct secret **ret, struct err *err);
+	void *arg;
+	int allow_ambient;		/* the agent's own account token */
+};
+
+/**
+ * vault_login_build(auth, src, ret, ret_token, err):
+ * The first method that ${auth} names, in ESO's order.  tokenSecretRef gives
+ * *ret_token and no request (ret->path NULL).  NULL or empty ${auth}: INVALID
+ * with ESO's text.  Methods that need a cloud (iam, gcp) or a token request are
+ * INVALID naming the field and the remedy.
+ */
+int vault_login_build(const struct json *auth,
+    const struct vault_login_source *src, struct vault_login *ret,
+    struct secret **ret_token, struct err *err);
+void vault_login_clear(struct vault_login *l);
+/* vault_login_parse(body, len, ret_token, ret_lease_s, err): auth.client_token
+ * and auth.lease_duration.  Pure; a fuzz target. */
+int vault_login_parse(const char *body, size_t len, struct secret **ret_token,
+    int64_t *ret_lease_s, struct err *err);
+
+#endif
