@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IPC_KEEPER_H
+#define IPC_KEEPER_H
+
+/*
+ * keeper -> core, over the socket that core inherits.  Each frame hands over
+ * one descriptor; a later frame of the same meaning replaces it (the peer was
+ * started again).  Body: a wire string naming what it is for.  End of file
+ * means that the keeper is gone: end within 2 s.
+ *
+ *	KEEPER_FSPROJ	connected SOCK_SEQPACKET to nodeseal-fsproj
+ *	KEEPER_ZYGOTE	connected SOCK_STREAM to nodeseal-job's zygote
+ *	KEEPER_LISTEN	listening SOCK_STREAM; body: "status", "csi:DRIVER" or
+ *			"reg:DRIVER"
+ *	KEEPER_READY	no descriptor: all that there is has been sent
+ * core -> keeper:
+ *	KEEPER_REBIND	body "reg:DRIVER": bind that socket anew and send it
+ *	KEEPER_DEGRADED	body: one line for status, from a process's own start
+ */
+enum keeper_frame {
+	KEEPER_FSPROJ = 1, KEEPER_ZYGOTE, KEEPER_LISTEN, KEEPER_READY,
+	KEEPER_REBIND, KEEPER_DEGRADED
+};
+
+#define KEEPER_FRAME_MAX 4096
+
+/* Descriptor numbers by which a started program finds its channel. */
+#define KEEPER_CHILD_FD 3
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IPC_RUN_CONFIG_H
+#define IPC_RUN_CONFIG_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/log.h"
+
+/*
+ * The flags of `nodeseal run` (INTERFACES.md §1), parsed once by the keeper,
+ * handed to the others as the same words on their command line.  Every flag
+ * is also a line `name = value` of --config FILE ('#' starts a comment); the
+ * command line wins.  One table names each flag, its type, its default and
+ * its one-line help, and --help is printed from it.
+ */
+struct run_config {
+	char *config;		/* file, NULL */
+	char *node;
+	char *manifests;	/* NULL: a cluster */
+	char *class_name;
+	int claim_unclassed;
+	char *state, *run;
+	char *kubelet_dir;
+	int csi;
+	char *csi_targets;	/* default: <kubelet_dir>/pods */
+	char **host_dirs;	/* at least one */
+	size_t nhost_dirs;
+	int host_dirs_on_disk;
+	char *fsproj;		/* socket of a running one; NULL: our own */
+	int max_jobs;
+	enum log_level log_level;
+	enum log_format log_format;
+	char *delim_left, *delim_right;
+	int generic_targets;
+	int allow_ambient_identity;
+	int require_sandbox;
+	char **node_labels;	/* "k=v" */
+	size_t nnode_labels;
+	char *volume_context;	/* NULL: none */
+	uid_t user;
+	int help;
+};
+
+/**
+ * run_config_parse(argc, argv, ret, err):
+ * Parse the words behind `run`.  INVALID names the flag and the remedy (did
+ * you mean); the caller exits with status 2.  Flags of INTERFACES.md that no
+ * part serves yet are INVALID too, saying so.
+ */
+int run_config_parse(int argc, char **argv, struct run_config *ret,
+    struct err *err);
+void run_config_clear(struct run_config *c);
+/* run_config_help(): the table as text, fits a screen of 24 x 80 a page. */
+char *run_config_help(void);
+
+#endif
