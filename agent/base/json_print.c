@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/codec.h"
+#include "base/json_internal.h"
+
+/* The fewest digits that read back as the same double: "d.ddde+XX". */
+static void
+shortest(double n, char text[static 32])
+{
+	int precision;
+
+	for (precision = 0; precision < 17; precision++) {
+		snprintf(text, 32, "%.*e", precision, n);
+		if (strtod(text, NULL) == n)
+			return;
+	}
+}
+
+/* Go's strconv 'e' and 'f' with precision -1, as encoding/json chooses. */
+void
+json_print_num(double n, struct buf *out)
+{
+	char text[32], digits[24], *e;
+	int exponent, i, count = 0;
+
+	if (!isfinite(n)) {
+		buf_adds(out, "null");
+		return;
+	}
+	if (n == trunc(n) && fabs(n) < 0x1p63) {
+		buf_addf(out, "%.0f", n == 0 ? 0.0 : n);
+		return;
+	}
+	shortest(n, text);
+	e = strchr(text, 'e');
+	exponent = atoi(e + 1);
+	*e = '\0';
+	if (fabs(n) < 1e-6 || fabs(n) >= 1e21) {
+		buf_addf(out, "%se%c%d", text, exponent < 0 ? '-' : '+',
+		    abs(exponent));
+		return;
+	}
+	for (i = 0; text[i]; i++)
+		if (text[i] >= '0' && text[i] <= '9')
+			digits[count++] = text[i];
+	if (n < 0)
+		buf_addc(out, '-');
+	if (exponent < 0)
+		buf_addf(out, "0.%.*s", -exponent - 1, "00000000");
+	for (i = 0; i < count || i <= exponent; i++) {
+		if (i == exponent + 1 && exponent >= 0)
+			buf_addc(out, '.');
+		buf_addc(out, i < count ? digits[i] : '0');
+	}
+}
+
+static void
+new_line(struct buf *out, int indent, int depth)
+{
+	if (indent > 0)
+		buf_addf(out, "\n%*s", indent * depth, "");
+}
+
+static void
+print(const struct json *j, struct buf *out, int indent, int depth)
+{
+	const struct json *at;
+	int object = json_is(j, JSON_OBJECT);
+
+	if (!json_first(j)) {
+		buf_adds(out, object ? "{}" : "[]");
+		return;
+	}
+	buf_addc(out, object ? '{' : '[');
+	for (at = json_first(j); at && buf_ok(out); at = json_next(at)) {
+		if (at != json_first(j))
+			buf_addc(out, ',');
+		new_line(out, indent, depth + 1);
+		if (object) {
+			codec_json_string(out, json_key(at),
+			    strlen(json_key(at)), 0);
+			buf_adds(out, indent > 0 ? ": " : ":");
+		}
+		if (json_is(at, JSON_OBJECT) || json_is(at, JSON_ARRAY))
+			print(at, out, indent, depth + 1);
+		else
+			json_print(at, out, 0);
+	}
+	new_line(out, indent, depth);
+	buf_addc(out, object ? '}' : ']');
+}
+
+void
+json_print(const struct json *j, struct buf *out, int indent)
+{
+	switch (json_type(j)) {
+	case JSON_NULL:
+		buf_adds(out, "null");
+		break;
+	case JSON_FALSE:
+		buf_adds(out, "false");
+		break;
+	case JSON_TRUE:
+		buf_adds(out, "true");
+		break;
+	case JSON_NUMBER:
+		json_print_num(json_num(j, 0), out);
+		break;
+	case JSON_STRING:
+		codec_json_string(out, json_str(j), strlen(json_str(j)), 0);
+		break;
+	case JSON_ARRAY:
+	case JSON_OBJECT:
+		print(j, out, indent, 0);
+		break;
+	}
+}
