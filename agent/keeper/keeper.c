@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/program.h"
+#include "ipc/frame.h"
+#include "ipc/keeper.h"
+
+#include "keeper/child.h"
+#include "keeper/keeper.h"
+#include "keeper/place.h"
+
+#define STOP_MS 4000		/* core's time after SIGTERM; all in 5 s */
+#define SEND_MS 2000
+#define SOCKETS_MAX 5
+#define RETRY_FSPROJ_MS 500	/* connecting to --fsproj */
+
+struct listening {
+	char *name;		/* "status", "csi:DRIVER", "reg:DRIVER" */
+	char *path;
+	int fd;
+};
+
+enum { FSPROJ, ZYGOTE, CORE, CHILDREN };
+
+struct keeper {
+	const struct run_config *cfg;
+	struct child child[CHILDREN];
+	struct listening sockets[SOCKETS_MAX];
+	size_t nsockets;
+	int core_fd;		/* our end of core's channel; -1 */
+	int signal_fd;
+	int fsproj_wanted;	/* --fsproj: connect (again) at fsproj_at */
+	int64_t fsproj_at;
+	int stopping;
+	int64_t stop_by;
+};
+
+static int64_t
+now_ms(void)
+{
+	const struct clock *c = clock_system();
+
+	return (c->boot_ms(c));
+}
+
+/* --- what core is given --------------------------------------------------- */
+
+static int
+send_fd(struct keeper *k, uint16_t type, const char *name, int fd,
+    struct err *err)
+{
+	cleanup_buf struct buf body = BUF_PLAIN(KEEPER_FRAME_MAX);
+
+	wire_str(&body, name);
+	return (frame_send(k->core_fd, type, body.data, body.len, &fd,
+	    fd == -1 ? 0 : 1, SEND_MS, err));
+}
+
+/* A core that does not take what it is given is ended and started again. */
+static void
+give(struct keeper *k, uint16_t type, const char *name, int fd)
+{
+	cleanup_err struct err err = ERR_INIT;
+
+	if (k->core_fd == -1)
+		return;
+	if (send_fd(k, type, name, fd, &err) == -1) {
+		log_warn("core takes no frames: %s", err_msg(&err));
+		child_stop(&k->child[CORE], SIGKILL);
+	}
+}
+
+static void
+give_peer(struct keeper *k, struct child *c, uint16_t type)
+{
+	if (k->core_fd == -1 || c->peer == -1)
+		return;
+	give(k, type, c->name, c->peer);
+	close(fd_steal(&c->peer));
+}
+
+static void
+give_all(struct keeper *k)
+{
+	give_peer(k, &k->child[FSPROJ], KEEPER_FSPROJ);
+	give_peer(k, &k->child[ZYGOTE], KEEPER_ZYGOTE);
+	for (size_t i = 0; i < k->nsockets; i++)
+		give(k, KEEPER_LISTEN, k->sockets[i].name, k->sockets[i].fd);
+	give(k, KEEPER_READY, "", -1);
+}
+
+/* --- a running fsproj ------------------------------------------------------- */
+
+static int
+fsproj_connect(const char *path, struct err *err)
+{
+	cleanup_close int fd = -1;
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+
+	if (strlen(path) >= sizeof(un.sun_path))
+		return (err_set(err, ERR_INVALID, "--fsproj: %s: longer than "
+		    "a socket's path may be", path));
+	memcpy(un.sun_path, path, strlen(path));
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd == -1 ||
+	    connect(fd, (const struct sockaddr *)&un, sizeof(un)) == -1)
+		return (err_sys(err, "--fsproj: %s", path));
+	return (fd_steal(&fd));
+}
+
+/* Core tells (KEEPER_REBIND "fsproj") when its connection broke. */
+static void
+fsproj_try(struct keeper *k, int64_t now)
+{
+	cleanup_err struct err err = ERR_INIT;
+	int fd;
+
+	if ((fd = fsproj_connect(k->cfg->fsproj, &err)) == -1) {
+		log_warn("%s: trying again", err_msg(&err));
+		k->fsproj_at = now + RETRY_FSPROJ_MS;
+		return;
+	}
+	k->fsproj_wanted = 0;
+	k->child[FSPROJ].peer = fd;
+	give_peer(k, &k->child[FSPROJ], KEEPER_FSPROJ);
+}
+
+/* --- what core asks -------------------------------------------------------- */
+
+static void
+rebind(struct keeper *k, const char *name)
+{
+	cleanup_err struct err err = ERR_INIT;
+
+	if (str_eq(name, "fsproj")) {
+		k->fsproj_wanted = k->cfg->fsproj != NULL;
+		return;
+	}
+	for (size_t i = 0; i < k->nsockets; i++) {
+		struct listening *l = &k->sockets[i];
+
+		if (!str_eq(l->name, name))
+			continue;
+		close(fd_steal(&l->fd));
+		unlink(l->path);
+		if (place_socket(l->path, &l->fd, &err) == -1)
+			log_error("%s: %s", name, err_msg(&err));
+		else
+			give(k, KEEPER_LISTEN, l->name, l->fd);
+		return;
+	}
+	log_warn("core asks to bind %s, which is none of ours", name);
+}
+
+static void
+from_core(struct keeper *k)
+{
+	cleanup_err struct err err = ERR_INIT;
+	cleanup_frame struct frame f;
+	cleanup_free char *name = NULL;
+	struct wire w;
+	int rc;
+
+	frame_init(&f, KEEPER_FRAME_MAX);
+	if ((rc = frame_recv(k->core_fd, &f, SEND_MS, &err)) != 1) {
+		if (rc == -1)
+			log_warn("core: %s", err_msg(&err));
+		close(fd_steal(&k->core_fd));
+		child_stop(&k->child[CORE], SIGKILL);
+		return;
+	}
+	wire_init(&w, f.body.data, f.body.len);
+	name = wire_get_str(&w);
+	if (wire_done(&w, "core's frame", &err) == -1)
+		log_warn("%s", err_msg(&err));
+	else if (f.type == KEEPER_REBIND)
+		rebind(k, name);
+}
+
+/* --- start ------------------------------------------------------------------ */
+
+static int
+add_socket(struct keeper *k, char *name, char *path, struct err *err)
+{
+	struct listening *l = &k->sockets[k->nsockets++];
+
+	l->name = name;
+	l->path = path;
+	l->fd = -1;
+	return (place_socket(path, &l->fd, err));
+}
+
+/* The names are the drivers' of csi/csi.h; the keeper knows no CSI. */
+static int
+add_driver(struct keeper *k, const char *driver, struct err *err)
+{
+	const char *dir = k->cfg->kubelet_dir;
+
+	if (add_socket(k, str_fmt("csi:%s", driver), str_fmt(
+	    "%s/plugins/%s/csi.sock", dir, driver), err) == -1)
+		return (-1);
+	return (add_socket(k, str_fmt("reg:%s", driver), str_fmt(
+	    "%s/plugins_registry/%s-reg.sock", dir, driver), err));
+}
+
+/* With --fsproj we have no right to the kubelet's folders: core asks fsproj
+ * to bind what the keeper does not hand over. */
+static int
+bind_sockets(struct keeper *k, struct err *err)
+{
+	if (add_socket(k, str_dup("status"), str_fmt("%s/status.sock",
+	    k->cfg->run), err) == -1)
+		return (-1);
+	if (!k->cfg->csi || k->cfg->fsproj != NULL)
+		return (0);
+	if (add_driver(k, "csi.nodeseal.dev", err) == -1)
+		return (-1);
+	return (add_driver(k, "identity.csi.nodeseal.dev", err));
+}
+
+static char **
+words(size_t *n, char **list, const char *first, ...)
+{
+	va_list ap;
+
+	va_start(ap, first);
+	for (const char *w = first; w != NULL; w = va_arg(ap, const char *)) {
+		list = mem_grow(list, *n + 2, sizeof(*list));
+		list[(*n)++] = str_dup(w);
+		list[*n] = NULL;
+	}
+	va_end(ap);
+	return (list);
+}
+
+static char *
+join(char **v, size_t n)
+{
+	cleanup_buf struct buf b = BUF_PLAIN(65536);
+
+	for (size_t i = 0; i < n; i++) {
+		buf_adds(&b, i > 0 ? ":" : "");
+		buf_adds(&b, v[i]);
+	}
+	return (buf_take(&b));
+}
+
+static int
+prepare_fsproj(struct keeper *k, uid_t uid, struct err *err)
+{
+	const struct run_config *cfg = k->cfg;
+	struct child *c = &k->child[FSPROJ];
+	cleanup_free char *path = program_path("nodeseal-fsproj", err);
+	cleanup_free char *dirs = join(cfg->host_dirs, cfg->nhost_dirs);
+	cleanup_free char *peer = str_fmt("%u", (unsigned)uid);
+	size_t n = 0;
+
+	if (path == NULL)
+		return (-1);
+	for (size_t i = 0; i < cfg->nhost_dirs; i++)
+		if (file_mkdirs(cfg->host_dirs[i], 0755, err) == -1)
+			return (err_wrap(err, "--host-dirs"));
+	if (cfg->csi && file_mkdirs(cfg->csi_targets, 0750, err) == -1)
+		return (err_wrap(err, "--csi-targets"));
+	c->argv = words(&n, NULL, path, "--fd", "3", "--peer-uid", peer,
+	    "--host-dirs", dirs, NULL);
+	if (cfg->csi)
+		c->argv = words(&n, c->argv, "--pods-dir", cfg->csi_targets,
+		    NULL);
+	if (cfg->host_dirs_on_disk)
+		c->argv = words(&n, c->argv, "--host-dirs-on-disk", NULL);
+	if (cfg->volume_context != NULL)
+		c->argv = words(&n, c->argv, "--volume-context",
+		    cfg->volume_context, NULL);
+	c->uid = (uid_t)-1;
+	c->socket_type = SOCK_SEQPACKET;
+	return (0);
+}
+
+static int
+prepare_children(struct keeper *k, int argc, char **argv, struct err *err)
+{
+	uid_t uid = geteuid() == 0 ? k->cfg->user : (uid_t)-1;
+	struct child *z = &k->child[ZYGOTE], *c = &k->child[CORE];
+	cleanup_free char *job = program_path("nodeseal-job", err);
+	cleanup_free char *self = program_path("nodeseal", err);
+	size_t n = 0;
+
+	if (job == NULL || self == NULL)
+		return (-1);
+	z->argv = words(&n, NULL, job, "zygote", "--fd", "3", NULL);
+	if (k->cfg->require_sandbox)
+		z->argv = words(&n, z->argv, "--require-sandbox", NULL);
+	z->uid = uid == (uid_t)-1 ? uid : uid + 2;
+	z->socket_type = SOCK_STREAM;
+	n = 0;
+	c->argv = words(&n, NULL, self, "_core", NULL);
+	for (int i = 0; i < argc; i++)
+		c->argv = words(&n, c->argv, argv[i], NULL);
+	c->uid = uid;
+	c->socket_type = SOCK_STREAM;
+	if (k->cfg->fsproj != NULL) {
+		k->fsproj_wanted = 1;
+		return (0);
+	}
+	if (geteuid() != 0)
+		return (err_set(err, ERR_DENIED, "mounting needs root: start "
+		    "run as root, or name a running nodeseal-fsproj with "
+		    "--fsproj"));
+	return (prepare_fsproj(k, uid, err));
+}
+
+static int
+catch_signals(struct keeper *k, struct err *err)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) == -1 ||
+	    (k->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) ==
+	    -1)
+		return (err_sys(err, "signalfd"));
+	return (0);
+}
+
+/* --- the loop --------------------------------------------------------------- */
+
+static void
+reap(struct keeper *k, int64_t now)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (size_t i = 0; i < CHILDREN; i++) {
+			struct child *c = &k->child[i];
+
+			if (c->pid != pid)
+				continue;
+			if (k->stopping)
+				c->pid = 0;
+			else
+				child_ended(c, status, now);
+			if (i == CORE && k->core_fd != -1)
+				close(fd_steal(&k->core_fd));
+		}
+}
+
+/* Core ends first: it may still be writing files through fsproj. */
+static void
+stop_others(struct keeper *k)
+{
+	if (k->stopping && k->child[CORE].pid == 0) {
+		child_stop(&k->child[ZYGOTE], SIGTERM);
+		child_stop(&k->child[FSPROJ], SIGTERM);
+	}
+}
+
+static void
+signals(struct keeper *k, int64_t now)
+{
+	struct signalfd_siginfo si;
+
+	while (read(k->signal_fd, &si, sizeof(si)) == sizeof(si)) {
+		if (si.ssi_signo == SIGCHLD)
+			continue;	/* reaped in any case */
+		if (si.ssi_signo == SIGHUP) {
+			child_stop(&k->child[CORE], SIGHUP);
+			continue;
+		}
+		if (k->stopping)
+			continue;
+		k->stopping = 1;
+		k->stop_by = now + STOP_MS;
+		child_stop(&k->child[CORE], SIGTERM);
+	}
+}
+
+static void
+start_due(struct keeper *k, int64_t now)
+{
+	static const uint16_t frames[] = { KEEPER_FSPROJ, KEEPER_ZYGOTE };
+
+	for (size_t i = 0; i < CHILDREN; i++) {
+		cleanup_err struct err err = ERR_INIT;
+		struct child *c = &k->child[i];
+
+		if (c->argv == NULL || child_wait_ms(c, now) != 0)
+			continue;
+		if (child_start(c, now, &err) == -1) {
+			log_error("%s", err_msg(&err));
+			c->again_at = now + 1000;
+			continue;
+		}
+		if (i == CORE) {
+			k->core_fd = fd_steal(&c->peer);
+			k->fsproj_wanted = k->cfg->fsproj != NULL;
+			give_all(k);
+		} else
+			give_peer(k, c, frames[i]);
+	}
+	if (k->fsproj_wanted && now >= k->fsproj_at)
+		fsproj_try(k, now);
+}
+
+static int
+wait_ms(const struct keeper *k, int64_t now)
+{
+	int64_t least = 60000;
+
+	if (k->stopping)
+		least = k->stop_by > now ? k->stop_by - now : 0;
+	for (size_t i = 0; i < CHILDREN && !k->stopping; i++) {
+		int64_t w = child_wait_ms(&k->child[i], now);
+
+		if (k->child[i].argv != NULL && w >= 0 && w < least)
+			least = w;
+	}
+	if (k->fsproj_wanted && k->fsproj_at - now < least)
+		least = k->fsproj_at > now ? k->fsproj_at - now : 0;
+	return ((int)least);
+}
+
+static int
+all_ended(const struct keeper *k)
+{
+	for (size_t i = 0; i < CHILDREN; i++)
+		if (k->child[i].pid != 0)
+			return (0);
+	return (1);
+}
+
+static void
+turn(struct keeper *k)
+{
+	struct pollfd p[2] = { { .fd = k->signal_fd, .events = POLLIN },
+	    { .fd = k->core_fd, .events = POLLIN } };
+	int64_t now = now_ms();
+
+	if (poll(p, 2, wait_ms(k, now)) == -1 && errno != EINTR)
+		log_error("poll: %s", strerror(errno));
+	now = now_ms();
+	if (p[0].revents != 0)
+		signals(k, now);
+	if (k->core_fd != -1 && p[1].revents != 0)
+		from_core(k);
+	reap(k, now);
+	stop_others(k);
+	if (!k->stopping)
+		start_due(k, now);
+	else if (now >= k->stop_by)
+		for (size_t i = 0; i < CHILDREN; i++)
+			child_stop(&k->child[i], SIGKILL);
+}
+
+static void
+keeper_clear(struct keeper *k)
+{
+	for (size_t i = 0; i < k->nsockets; i++) {
+		if (k->sockets[i].fd != -1) {
+			close(k->sockets[i].fd);
+			unlink(k->sockets[i].path);
+		}
+		free(k->sockets[i].name);
+		free(k->sockets[i].path);
+	}
+	for (size_t i = 0; i < CHILDREN; i++) {
+		char **argv = k->child[i].argv;
+
+		for (size_t j = 0; argv != NULL && argv[j] != NULL; j++)
+			free(argv[j]);
+		free(argv);
+		if (k->child[i].peer != -1)
+			close(k->child[i].peer);
+	}
+	if (k->signal_fd != -1)
+		close(k->signal_fd);
+}
+
+int
+keeper_main(const struct run_config *cfg, int argc, char **argv,
+    struct err *err)
+{
+	struct keeper k = { .cfg = cfg, .core_fd = -1, .signal_fd = -1 };
+	uid_t uid = geteuid() == 0 ? cfg->user : geteuid();
+	int rc = -1;
+
+	k.child[FSPROJ] = (struct child){ .name = "fsproj", .peer = -1 };
+	k.child[ZYGOTE] = (struct child){ .name = "zygote", .peer = -1 };
+	k.child[CORE] = (struct child){ .name = "core", .peer = -1 };
+	if (catch_signals(&k, err) == 0 &&
+	    place_directories(cfg, uid, err) == 0 &&
+	    prepare_children(&k, argc, argv, err) == 0 &&
+	    bind_sockets(&k, err) == 0) {
+		start_due(&k, now_ms());
+		while (!k.stopping || !all_ended(&k))
+			turn(&k);
+		rc = 0;
+	}
+	keeper_clear(&k);
+	return (rc);
+}

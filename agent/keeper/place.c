@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+
+#include "keeper/place.h"
+
+#define BACKLOG 512	/* 110 pods and their volumes at boot */
+
+int
+place_directories(const struct run_config *cfg, uid_t uid, struct err *err)
+{
+	if (file_mkdirs(cfg->run, 0755, err) == -1)
+		return (err_wrap(err, "--run"));
+	if (file_mkdirs(cfg->state, 0700, err) == -1)
+		return (err_wrap(err, "--state"));
+	if (geteuid() == 0 && chown(cfg->state, uid, uid) == -1)
+		return (err_sys(err, "--state: chown %s", cfg->state));
+	return (0);
+}
+
+static int
+socket_address(const char *path, const char *prefix, struct sockaddr_un *un,
+    struct err *err)
+{
+	const char *slash = strrchr(path, '/');
+	int n;
+
+	memset(un, 0, sizeof(*un));
+	un->sun_family = AF_UNIX;
+	n = snprintf(un->sun_path, sizeof(un->sun_path), "%.*s%s%s",
+	    (int)(slash + 1 - path), path, prefix, slash + 1);
+	if (n < 0 || (size_t)n >= sizeof(un->sun_path))
+		return (err_set(err, ERR_INVALID, "%s: longer than a socket's "
+		    "path may be (%zu bytes): choose a shorter directory",
+		    path, sizeof(un->sun_path) - 2));
+	return (0);
+}
+
+static int
+check_old(const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (lstat(path, &st) == -1)
+		return (errno == ENOENT ? 0 : err_sys(err, "%s", path));
+	if (!S_ISSOCK(st.st_mode))
+		return (err_set(err, ERR_INVALID, "%s: exists and is no "
+		    "socket: move it away", path));
+	return (0);
+}
+
+int
+place_socket(const char *path, int *ret_fd, struct err *err)
+{
+	cleanup_close int fd = -1;
+	cleanup_free char *dir = str_ndup(path,
+	    (size_t)(strrchr(path, '/') - path));
+	struct sockaddr_un un;
+
+	if (file_mkdirs(dir, 0750, err) == -1 || check_old(path, err) == -1 ||
+	    socket_address(path, ".", &un, err) == -1)
+		return (-1);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd == -1)
+		return (err_sys(err, "socket"));
+	unlink(un.sun_path);
+	if (bind(fd, (const struct sockaddr *)&un, sizeof(un)) == -1 ||
+	    chmod(un.sun_path, 0600) == -1 || listen(fd, BACKLOG) == -1)
+		return (err_sys(err, "%s", path));
+	if (rename(un.sun_path, path) == -1)
+		return (err_sys(err, "rename to %s", path));
+	*ret_fd = fd_steal(&fd);
+	return (0);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KEEPER_PLACE_H
+#define KEEPER_PLACE_H
+
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "ipc/run_config.h"
+
+/* What the keeper makes in the file system while it still may. */
+
+/* place_directories(cfg, uid, err): --run (0755) and --state (0700, owned by
+ * core's uid). */
+int place_directories(const struct run_config *cfg, uid_t uid,
+    struct err *err);
+
+/**
+ * place_socket(path, ret_fd, err):
+ * A listening socket at ${path}, mode 0600: bound under a name with a leading dot and
+ * renamed when it listens already, so that nobody meets one that does not answer
+ * (reference csi.md 2.1).  Missing folders are made (0750); an old socket is
+ * replaced, anything else at that path is INVALID.
+ */
+int place_socket(const char *path, int *ret_fd, struct err *err);
+
+#endif
