@@ -11,7 +11,7 @@
  * One record: the form in which a value rests, in RAM now and in the sealed
  * file later (reference security-offline.md d.3).  One block of bytes:
  *
- *	"NSR1" | u32 header length | header | u8 size class | nonce[24] |
+ *	"NSR1" | u32 header length | header | u16 size class | nonce[24] |
  *	ciphertext and tag of (u32 plaintext length | plaintext | zero padding)
  *
  * XChaCha20-Poly1305-IETF; everything before the nonce is its associated data,
