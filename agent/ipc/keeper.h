@@ -5,7 +5,8 @@
 /*
  * keeper -> core, over the socket that core inherits.  Each frame hands over
  * one descriptor; a later frame of the same meaning replaces it (the peer was
- * started again).  Body: a wire string naming what it is for.  End of file
+ * started again).  Core, which has given up every right to the file system,
+ * also gets the manifests opened here.  Body: a wire string naming what it is for.  End of file
  * means that the keeper is gone: end within 2 s.
  *
  *	KEEPER_FSPROJ	connected SOCK_SEQPACKET to nodeseal-fsproj
@@ -13,13 +14,20 @@
  *	KEEPER_LISTEN	listening SOCK_STREAM; body: "status", "csi:DRIVER" or
  *			"reg:DRIVER"
  *	KEEPER_READY	no descriptor: all that there is has been sent
+ *	KEEPER_FOLDER	answer to KEEPER_FOLDER: the folder of manifests, open
+ *			for listing, and an inotify descriptor that watches it;
+ *			none when it cannot be opened, body: why
+ *	KEEPER_FILE	answer to KEEPER_FILE: body: the name, and why when
+ *			there is no descriptor
  * core -> keeper:
+ *	KEEPER_FOLDER	open the folder of --manifests (again); body: ""
+ *	KEEPER_FILE	open a file directly in it for reading; body: its name
  *	KEEPER_REBIND	body "reg:DRIVER": bind that socket anew and send it
  *	KEEPER_DEGRADED	body: one line for status, from a process's own start
  */
 enum keeper_frame {
 	KEEPER_FSPROJ = 1, KEEPER_ZYGOTE, KEEPER_LISTEN, KEEPER_READY,
-	KEEPER_REBIND, KEEPER_DEGRADED
+	KEEPER_REBIND, KEEPER_DEGRADED, KEEPER_FOLDER, KEEPER_FILE
 };
 
 #define KEEPER_FRAME_MAX 4096

@@ -22,6 +22,7 @@
 
 #include "keeper/child.h"
 #include "keeper/keeper.h"
+#include "keeper/manifests.h"
 #include "keeper/place.h"
 
 #define STOP_MS 4000		/* core's time after SIGTERM; all in 5 s */
@@ -167,6 +168,40 @@ rebind(struct keeper *k, const char *name)
 	log_warn("core asks to bind %s, which is none of ours", name);
 }
 
+/* Core is given the folder of manifests, or why not. */
+static void
+open_folder(struct keeper *k)
+{
+	cleanup_err struct err err = ERR_INIT;
+	cleanup_buf struct buf body = BUF_PLAIN(KEEPER_FRAME_MAX);
+	cleanup_close int dir = -1;
+	cleanup_close int notify = -1;
+	int fds[2], n = 0;
+
+	if (manifests_folder(k->cfg->manifests, &dir, &notify, &err) == 0) {
+		fds[n++] = dir;
+		fds[n++] = notify;
+	}
+	wire_str(&body, err_msg(&err));
+	if (frame_send(k->core_fd, KEEPER_FOLDER, body.data, body.len, fds,
+	    (size_t)n, SEND_MS, &err) == -1)
+		log_warn("core takes no frames: %s", err_msg(&err));
+}
+
+static void
+open_file(struct keeper *k, const char *name)
+{
+	cleanup_err struct err err = ERR_INIT;
+	cleanup_buf struct buf body = BUF_PLAIN(KEEPER_FRAME_MAX);
+	cleanup_close int fd = manifests_file(k->cfg->manifests, name, &err);
+
+	wire_str(&body, name);
+	wire_str(&body, err_msg(&err));
+	if (frame_send(k->core_fd, KEEPER_FILE, body.data, body.len, &fd,
+	    fd == -1 ? 0 : 1, SEND_MS, &err) == -1)
+		log_warn("core takes no frames: %s", err_msg(&err));
+}
+
 static void
 from_core(struct keeper *k)
 {
@@ -190,6 +225,12 @@ from_core(struct keeper *k)
 		log_warn("%s", err_msg(&err));
 	else if (f.type == KEEPER_REBIND)
 		rebind(k, name);
+	else if (f.type == KEEPER_FOLDER)
+		open_folder(k);
+	else if (f.type == KEEPER_FILE)
+		open_file(k, name);
+	else
+		log_warn("core sent a frame of unknown type %u", f.type);
 }
 
 /* --- start ------------------------------------------------------------------ */
