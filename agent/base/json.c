@@ -250,7 +250,10 @@ json_new_strn(const char *s, size_t len)
 struct json *
 json_new_num(double n)
 {
-	return (wrap(cJSON_CreateNumber(n)));
+	cJSON *c = cJSON_CreateNumber(n);
+
+	c->valueint = 0;	/* see json_set_line */
+	return (wrap(c));
 }
 
 struct json *
@@ -297,6 +300,26 @@ json_set(struct json *obj, const char *key, struct json *v)
 	}
 	delete_members(o, key, 1);
 	cJSON_ReplaceItemInObjectCaseSensitive(o, key, node(v));
+}
+
+void
+json_append(struct json *obj, const char *key, struct json *v)
+{
+	cJSON_AddItemToObject(node(obj), key, node(v));
+}
+
+/* cJSON keeps a number's integer part in valueint for callers of old; nothing
+ * here reads it, so that it can carry the line at no cost. */
+void
+json_set_line(struct json *j, int line)
+{
+	node(j)->valueint = line;
+}
+
+int
+json_line(const struct json *j)
+{
+	return (j ? cnode(j)->valueint : 0);
 }
 
 void

@@ -22,4 +22,11 @@ int json_scan(const char *text, size_t len, const struct json_edits *edits,
  * below 2^63 with all their digits. */
 void json_print_num(double n, struct buf *out);
 
+/* json_append(obj, key, v): json_set for a key that is known to be new. */
+void json_append(struct json *obj, const char *key, struct json *v);
+
+/* A line number that travels with a node that yaml.c made; 0 for others. */
+void json_set_line(struct json *j, int line);
+int json_line(const struct json *j);
+
 #endif

@@ -1,31 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/codec.h"
 #include "base/json_internal.h"
+#include "base/num_internal.h"
 
-/* The fewest digits that read back as the same double: "d.ddde+XX". */
-static void
-shortest(double n, char text[static 32])
-{
-	int precision;
-
-	for (precision = 0; precision < 17; precision++) {
-		snprintf(text, 32, "%.*e", precision, n);
-		if (strtod(text, NULL) == n)
-			return;
-	}
-}
-
-/* Go's strconv 'e' and 'f' with precision -1, as encoding/json chooses. */
+/* encoding/json's floatEncoder. */
 void
 json_print_num(double n, struct buf *out)
 {
-	char text[32], digits[24], *e;
-	int exponent, i, count = 0;
+	struct num shortest;
 
 	if (!isfinite(n)) {
 		buf_adds(out, "null");
@@ -35,27 +20,11 @@ json_print_num(double n, struct buf *out)
 		buf_addf(out, "%.0f", n == 0 ? 0.0 : n);
 		return;
 	}
-	shortest(n, text);
-	e = strchr(text, 'e');
-	exponent = atoi(e + 1);
-	*e = '\0';
-	if (fabs(n) < 1e-6 || fabs(n) >= 1e21) {
-		buf_addf(out, "%se%c%d", text, exponent < 0 ? '-' : '+',
-		    abs(exponent));
-		return;
-	}
-	for (i = 0; text[i]; i++)
-		if (text[i] >= '0' && text[i] <= '9')
-			digits[count++] = text[i];
-	if (n < 0)
-		buf_addc(out, '-');
-	if (exponent < 0)
-		buf_addf(out, "0.%.*s", -exponent - 1, "00000000");
-	for (i = 0; i < count || i <= exponent; i++) {
-		if (i == exponent + 1 && exponent >= 0)
-			buf_addc(out, '.');
-		buf_addc(out, i < count ? digits[i] : '0');
-	}
+	num_shortest(n, 0, &shortest);
+	if (fabs(n) < 1e-6 || fabs(n) >= 1e21)
+		num_print_exp(&shortest, 1, out);
+	else
+		num_print_fixed(&shortest, out);
 }
 
 static void

@@ -10,11 +10,14 @@
 /*
  * The YAML gate: the only file that knows libyaml.  Reads what
  * sigs.k8s.io/yaml's YAMLToJSON reads, into JSON trees, with lines for
- * messages.  YAML 1.1 as its goyaml.v2 resolves it: y/n are strings, yes/no/on/off/
- * true/false in their three spellings are booleans, ~ and null and nothing are
- * null, 0x 0o 0b and leading-0 octal, 1_000, .inf/.nan (refused: no JSON for
- * them), !!binary, timestamps stay strings, << merges, non-string keys become
- * text as there.  Keys that occur twice: the last one wins, and is listed.
+ * messages.  YAML 1.1 as its goyaml.v2 resolves it (sigs.k8s.io/yaml v1.4.0,
+ * goyaml.v2/resolve.go and decode.go): y/n, yes/no, on/off and true/false in
+ * their spellings are booleans, ~ and null and nothing are null, 0x 0o 0b and
+ * leading-0 octal, 1_000, .inf/.nan (refused: no JSON for them), !!binary,
+ * timestamps stay strings, << merges in the order of the text, non-string keys
+ * become text as there.  Keys that occur twice: the last one wins, and is
+ * listed.  Otherwise than there: numbers are doubles (integers beyond 2^53
+ * lose digits; keys do not), and a string with a NUL is refused.
  */
 struct yaml_dup {
 	int line;		/* of the second occurrence, from 1 */
@@ -26,7 +29,6 @@ struct yaml_doc {
 	int line;		/* first line of the document, from 1 */
 	struct yaml_dup *dups;
 	size_t ndups;
-	struct strmap *lines;	/* private; see yaml_line */
 };
 
 struct yaml_docs {
@@ -46,14 +48,16 @@ struct yaml_docs {
  */
 int yaml_read(const char *text, size_t len, struct yaml_docs *ret,
     struct err *err);
-/* yaml_line(doc, node): the line on which the node starts; 0 when unknown. */
+/* yaml_line(doc, node): the line on which a node of ${doc} starts; what an alias
+ * stands for starts where it was anchored.  0 when unknown. */
 int yaml_line(const struct yaml_doc *doc, const struct json *node);
 void yaml_docs_clear(struct yaml_docs *d);
 
 /* yaml_print(j, out): one document as sigs.k8s.io/yaml.Marshal prints it: keys
  * sorted, strings quoted only where another reader would take them for
  * something else, block scalars for text with line breaks, two-space indent,
- * sequences not indented below their key. */
+ * sequences not indented below their key; lines are not folded.  Bytes that are
+ * not UTF-8 become U+FFFD, as in encoding/json. */
 void yaml_print(const struct json *j, struct buf *out);
 
 #endif
