@@ -29,6 +29,8 @@ HARDEN_release := -D_FORTIFY_SOURCE=2 -fcf-protection
 OPT_release := -O2 -g
 OPT_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
+OPT_clang := -O2 -g
+OPT_gccw := -O2 -g
 OPT_cov := -O0 -g --coverage
 OPT_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -137,7 +139,86 @@ $(B)/test/bench/%: $(B)/obj/tests/bench/%.o $(ALL_MODS)
 	@mkdir -p $(@D)
 	$(link_all)
 
+# --- what people type -----------------------------------------------------------
+
+DEPS := tests/lib/deps.sh
+RUN := tests/lib/run.py --log $(B)/log
+SCENARIOS := $(filter-out tests/scenario/peer_%,$(wildcard tests/scenario/*.py))
+PEERS := $(wildcard tests/scenario/peer_*.py)
+# The sanitizers' own speed: shorter loops, longer patience.
+SLOW_asan := --timeout 400
+BUILT = NODESEAL_BUILD=$(abspath $(B))
+
+# Installs what is missing, builds, and shows the main job.  STORE=openbao
+# takes the real one (make test-peers has built it).
+demo:
+	$(DEPS) build test
+	$(MAKE) --no-print-directory -s -j2 all
+	tests/lib/demo.py $(if $(STORE),--store $(STORE))
+
+test:
+	$(DEPS) build test
+	$(MAKE) --no-print-directory -s -j2 all testables
+	$(MAKE) --no-print-directory -s run-tests
+
+testables: $(UNIT) $(REPLAY) $(TOOLS)
+run-tests:
+	$(BUILT) $(RUN) $(SLOW_$(FLAVOUR)) $(UNIT) \
+		$(foreach f,$(FUZZ),"$(B)/test/replay/$(f) tests/fuzz/corpus/$(f:_fuzz=)") \
+		$(SCENARIOS) $(if $(filter release,$(FLAVOUR)),$(SOURCE_TESTS))
+# About the sources and the products, not about a flavour.
+SOURCE_TESTS := tests/lib/floors_test.py $(wildcard tests/vector/*.py)
+
+test-asan:
+	$(DEPS) build test
+	$(MAKE) --no-print-directory -s -j2 FLAVOUR=asan all testables
+	$(MAKE) --no-print-directory -s FLAVOUR=asan run-tests
+
+# Against a real OpenBao and csi-sanity, built once outside the tree.
+test-peers:
+	$(DEPS) build test
+	tests/tools/peers.sh
+	$(MAKE) --no-print-directory -s -j2 all testables
+	$(BUILT) $(RUN) --timeout 400 $(PEERS)
+
+# Include floors, gates, links; both compilers without a warning; format.
+check:
+	$(DEPS) build test clang
+	$(MAKE) --no-print-directory -s -j2 all
+	tests/lib/floors.py . $(B)
+	tests/lib/format.py .
+	$(MAKE) --no-print-directory -s -j2 FLAVOUR=gccw WERROR=-Werror all testables
+	$(MAKE) --no-print-directory -s -j2 FLAVOUR=clang CC=clang CXX=clang++ WERROR=-Werror all testables
+
+# Ratios in one run; needs the peers for the comparison with a real store.
+bench:
+	$(DEPS) build test
+	$(MAKE) --no-print-directory -s -j2 all testables $(BENCH)
+	$(BUILT) tests/bench/bench.py
+
+# Bounded: RUNS executions a target.  `make fuzz FUZZ=yaml_fuzz RUNS=10000000`
+RUNS ?= 200000
+fuzz:
+	$(DEPS) build clang
+	$(MAKE) --no-print-directory -s -j2 FLAVOUR=fuzz CC=clang CXX=clang++ \
+		$(FUZZ:%=build/fuzz/test/fuzz/%)
+	@for f in $(FUZZ); do \
+		mkdir -p build/fuzz/corpus/$$f; \
+		build/fuzz/test/fuzz/$$f -runs=$(RUNS) -max_total_time=600 \
+			-timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+			build/fuzz/corpus/$$f tests/fuzz/corpus/$${f%_fuzz} \
+			2>&1 | tail -n 25 || exit 1; \
+	done
+
+install: all
+	install -D -m 755 $(B)/nodeseal $(DESTDIR)$(PREFIX)/bin/nodeseal
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/libexec/nodeseal \
+		$(B)/nodeseal-job $(B)/nodeseal-fsproj
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 agent/cli/nodeseal.8
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 agent/cli/nodeseal-render.1
+
 clean:
 	rm -rf build
 
-.PHONY: all clean
+.PHONY: all demo test testables run-tests test-asan test-peers check bench fuzz \
+	install clean
