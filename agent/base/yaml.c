@@ -429,7 +429,7 @@ yaml_print(const struct json *j, struct buf *out)
 		return;
 	yaml_emitter_set_output(&em, write_out, out);
 	yaml_emitter_set_unicode(&em, 1);
-	yaml_emitter_set_width(&em, -1);
+	yaml_emitter_set_width(&em, 80);
 	yaml_stream_start_event_initialize(&e, YAML_UTF8_ENCODING);
 	yaml_emitter_emit(&em, &e);
 	yaml_document_start_event_initialize(&e, NULL, NULL, NULL, 1);

@@ -56,7 +56,7 @@ void yaml_docs_clear(struct yaml_docs *d);
 /* yaml_print(j, out): one document as sigs.k8s.io/yaml.Marshal prints it: keys
  * sorted, strings quoted only where another reader would take them for
  * something else, block scalars for text with line breaks, two-space indent,
- * sequences not indented below their key; lines are not folded.  Bytes that are
+ * sequences not indented below their key, folded at 80 columns.  Bytes that are
  * not UTF-8 become U+FFFD, as in encoding/json. */
 void yaml_print(const struct json *j, struct buf *out);
 

@@ -47,8 +47,7 @@ yt_at(const struct yt *t, uint32_t number)
 	return (&t->v[number - 1]);
 }
 
-enum yv_kind { YV_NULL, YV_BOOL, YV_INT, YV_UINT, YV_FLOAT, YV_TIME, YV_MERGE,
-	YV_TEXT };
+enum yv_kind { YV_NULL, YV_BOOL, YV_INT, YV_UINT, YV_FLOAT, YV_TIME, YV_TEXT };
 
 struct yv {
 	enum yv_kind kind;
