@@ -117,7 +117,9 @@ UNIT := $(patsubst tests/unit/%.c,$(B)/test/unit/%,$(wildcard tests/unit/*_test.
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 REPLAY := $(FUZZ:%=$(B)/test/replay/%)
 TOOLS := $(patsubst tests/tools/%.c,$(B)/test/tools/%,$(wildcard tests/tools/*.c))
-BENCH := $(patsubst tests/bench/%.c,$(B)/test/bench/%,$(wildcard tests/bench/*.c))
+# A preload is no program.
+BENCH := $(patsubst tests/bench/%.c,$(B)/test/bench/%,$(filter-out %/stop_in_main.c,$(wildcard tests/bench/*.c))) \
+	$(B)/test/bench/stop_in_main.so
 
 # A unit test's own main wins over nodeseal-job's: archives give only what is
 # still missing.
@@ -135,6 +137,9 @@ $(B)/test/fuzz/%: $(B)/obj/tests/fuzz/%.o $(ALL_MODS)
 $(B)/test/tools/%: $(B)/obj/tests/tools/%.o $(ALL_MODS)
 	@mkdir -p $(@D)
 	$(link_all)
+$(B)/test/bench/%.so: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(CC) $(WARN) -O2 -fPIC -shared -o $@ $<
 $(B)/test/bench/%: $(B)/obj/tests/bench/%.o $(ALL_MODS)
 	@mkdir -p $(@D)
 	$(link_all)

@@ -1,0 +1,250 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""make bench: figures as ratios against a floor of the same run.
+
+Each figure is measured in alternating runs, ours and the floor's, and held
+against the bound of its issue.  A floor that is itself 1.5 times slower than
+it was on the developers' kind of machine makes the figure worthless: the
+machine is then called unfit, and the bench fails without a verdict.
+
+usage: bench.py [publish|sync|memory]…
+"""
+import glob
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../lib"))
+from scenario import (BUILD, Agent, documents, external_secret,  # noqa: E402
+                      fake_store, isolate, wait)
+from openbao import PEERS, TOKEN, OpenBao  # noqa: E402
+
+RUNS = 10
+FLOOR_PUBLISH_US = 200	# p50 on the developers' kind of machine
+DRIVER_ATTRS = ("csi.storage.k8s.io/pod.namespace=default "
+                "csi.storage.k8s.io/pod.name=pod csi.storage.k8s.io/pod.uid=u "
+                "csi.storage.k8s.io/serviceAccount.name=default "
+                "csi.storage.k8s.io/ephemeral=true "
+                "externalSecret=app").split()
+
+results = []	# name, value, bound, unit, good
+
+
+def report(name, value, bound, unit, unfit=False):
+    good = value <= bound and not unfit
+    results.append(good)
+    verdict = "unfit machine" if unfit else "held" if good else "NOT HELD"
+    print(f"{name:<58} {value:9.2f} {unit:<4} (bound {bound}) {verdict}",
+          flush=True)
+
+
+def spread(values):
+    return f"p50 {statistics.median(values):.1f}, {min(values):.1f} to " \
+           f"{max(values):.1f}, {len(values)} runs"
+
+
+def five_keys(agent):
+    data = {f"k{i}": f"value-{i}" for i in range(5)}
+    agent.manifest("a.yaml", documents(
+        fake_store(data), external_secret(
+            "app", {k: k for k in data}, annotations={
+                "nodeseal.dev/claim": "node1"})))
+    wait(lambda: (agent.es("app") or {}).get("ready"))
+
+
+def publishes(agent, n, first, *flags):
+    """Microseconds of n publishes, one new connection each."""
+    for i in range(first, first + n):
+        os.makedirs(os.path.join(agent.pods, f"p{i}"), exist_ok=True)
+    words = []
+    for a in DRIVER_ATTRS:
+        words += ["--attr", a]
+    out = subprocess.run(
+        [os.path.join(BUILD, "test/tools/csi_client"),
+         os.path.join(agent.kubelet, "plugins/csi.nodeseal.dev/csi.sock"),
+         "bench-publish", str(n), "--first", str(first), "--target",
+         os.path.join(agent.pods, "p%d/mount"), "--volume-id", "v%d",
+         *words, *flags], capture_output=True, text=True, check=True)
+    return [float(x) for x in out.stdout.split()]
+
+
+def floor_publish(n):
+    out = subprocess.run([os.path.join(BUILD, "test/bench/floor_publish"),
+                          str(n)], capture_output=True, text=True, check=True)
+    return float(out.stdout.split()[0])
+
+
+def bench_publish():
+    ours, floor = [], []
+    with Agent() as a:
+        five_keys(a)
+        publishes(a, 20, 0)
+        for run in range(RUNS):
+            ours.append(statistics.median(publishes(a, 50, 100 + run * 50)))
+            floor.append(floor_publish(200))
+    print(f"  warm publish, µs: {spread(ours)}; floor: {spread(floor)}")
+    f = statistics.median(floor)
+    report("warm NodePublishVolume / bare kernel work, p50",
+           statistics.median(ours) / f, 3, "x", f > 1.5 * FLOOR_PUBLISH_US)
+    burst, again = [], []
+    for run in range(RUNS):
+        with Agent() as a:
+            five_keys(a)
+            publishes(a, 2, 0)
+            for i in range(100, 210):
+                os.makedirs(os.path.join(a.pods, f"p{i}"), exist_ok=True)
+            start = time.monotonic()
+            publishes(a, 110, 100, "--parallel")
+            burst.append((time.monotonic() - start) * 1e3)
+            if run:
+                continue
+            before = a.status()
+            generations = {v["path"]: v["generation"]
+                           for v in before["volumes"]}
+            written = written_bytes(a)
+            publishes(a, 110, 100)
+            after = a.status()
+            asked = sum(s["requests"] for s in after["stores"]) - sum(
+                s["requests"] for s in before["stores"])
+            swaps = sum(v["generation"] != generations[v["path"]]
+                        for v in after["volumes"])
+            again = [asked, swaps, written_bytes(a) - written]
+    print(f"  110 publishes at once, ms: {spread(burst)}")
+    report("110 publishes at once", statistics.median(burst), 150, "ms")
+    report("unchanged republish of 110: provider requests", again[0], 0, "")
+    report("unchanged republish of 110: volumes written", again[1], 0, "")
+
+
+def written_bytes(agent):
+    """Bytes on all of the agent's tmpfs mounts."""
+    total = 0
+    for path in glob.glob(os.path.join(agent.pods, "*/mount")):
+        s = os.statvfs(path)
+        total += (s.f_blocks - s.f_bfree) * s.f_frsize
+    return total
+
+
+def vault_store(url, name="store"):
+    import json
+    return json.dumps({
+        "apiVersion": "external-secrets.io/v1", "kind": "SecretStore",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"provider": {"vault": {
+            "server": url, "path": "secret", "version": "v2",
+            "auth": {"appRole": {"path": "approle", "roleId": ROLE[0],
+                                 "secretRef": {"name": "role",
+                                               "key": "id"}}}}}}})
+
+
+def secret(name, data, ns="default"):
+    import json
+    return json.dumps({"apiVersion": "v1", "kind": "Secret", "metadata": {
+        "name": name, "namespace": ns}, "stringData": data})
+
+
+ROLE = ["", ""]
+
+
+def bench_sync():
+    n = 1000
+    ours, floor = [], []
+    with OpenBao() as bao:
+        ROLE[:] = bao.approle()
+        for i in range(n):
+            bao.put(f"bench/{i}", {"password": f"value-{i}"})
+        for _ in range(RUNS):
+            out = subprocess.run(
+                [os.path.join(BUILD, "test/bench/floor_reads"),
+                 f"{bao.url}/v1/secret/data/bench/", TOKEN, str(n)],
+                capture_output=True, text=True, check=True)
+            floor.append(float(out.stdout))
+            requests, logins = bao.counts()
+            with Agent(csi=False) as a:
+                objects = [vault_store(bao.url),
+                           secret("role", {"id": ROLE[1]})]
+                for i in range(n):
+                    objects.append(external_secret(
+                        f"es-{i}", {"password": (f"bench/{i}", "password")},
+                        annotations={"nodeseal.dev/claim": "node1"}))
+                a.ready()
+                start = time.monotonic()
+                a.manifest("a.yaml", documents(*objects))
+                wait(lambda: (a.status() or {}).get(
+                    "cache", {}).get("records") == n, 60)
+                ours.append((time.monotonic() - start) * 1e3)
+            after = bao.counts()
+    print(f"  1,000 ExternalSecrets, ms: {spread(ours)}; floor: "
+          f"{spread(floor)}; last run: {after[0] - requests} requests, "
+          f"{after[1] - logins} logins")
+    report("first sync of 1,000 / bare client on one connection",
+           statistics.median(ours) / statistics.median(floor), 1.5, "x")
+
+
+def pss(pid):
+    total = dirty = 0
+    with open(f"/proc/{pid}/smaps_rollup", encoding="utf-8") as f:
+        for line in f:
+            if line.startswith("Pss:"):
+                total = int(line.split()[1])
+            if line.startswith("Private_Dirty:"):
+                dirty = int(line.split()[1])
+    return total / 1024, dirty / 1024
+
+
+def bench_memory():
+    with Agent() as a:
+        data = {f"k{i}": f"value-{i}" for i in range(5)}
+        a.manifest("a.yaml", documents(fake_store(data), *[external_secret(
+            f"es-{i}", {k: k for k in data},
+            annotations={"nodeseal.dev/claim": "node1"})
+            for i in range(100)]))
+        wait(lambda: (a.status() or {}).get("cache", {}).get(
+            "records") == 100, 30)
+        for i in range(110):
+            a.publish(f"es-{i % 100}", pod=f"pod{i}")
+        time.sleep(2)
+        pids = a.pids()
+        each = {name: pss(pid) for name, pid in pids.items()}
+    for name, (p, d) in sorted(each.items()):
+        print(f"  {name:<8} PSS {p:6.2f} MiB, private dirty {d:5.2f} MiB")
+    report("PSS of all processes, 100 ExternalSecrets, 110 volumes",
+           sum(p for p, _ in each.values()), 16, "MiB")
+    base = libraries_only()
+    report("private dirty above programs that only load their libraries",
+           sum(d for _, d in each.values()) - base, 3, "MiB")
+
+
+def libraries_only():
+    """Private dirty MiB of the same programs, stopped in main."""
+    total = 0
+    for name in ("nodeseal", "nodeseal", "nodeseal-job", "nodeseal-fsproj"):
+        env = dict(os.environ, LD_PRELOAD=os.path.join(
+            BUILD, "test/bench/stop_in_main.so"))
+        p = subprocess.Popen([os.path.join(BUILD, name)], env=env,
+                             stdin=subprocess.DEVNULL)
+        try:
+            time.sleep(0.3)
+            total += pss(p.pid)[1]
+        finally:
+            p.kill()
+            p.wait()
+    return total
+
+
+def main():
+    isolate()
+    wanted = sys.argv[1:] or ["publish", "sync", "memory"]
+    if "sync" in wanted and not os.path.exists(os.path.join(PEERS, "bao")):
+        sys.exit("bench.py: no OpenBao: run tests/tools/peers.sh first")
+    for name in wanted:
+        {"publish": bench_publish, "sync": bench_sync,
+         "memory": bench_memory}[name]()
+    print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
+    sys.exit(0 if all(results) else 1)
+
+
+if __name__ == "__main__":
+    main()
