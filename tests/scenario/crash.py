@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""kill -9 of any one process at any moment, while files rotate.
+
+A process is stopped by ptrace at its n-th system call during a rotation and
+killed there; a reader that opens whole generations runs throughout.  The
+others go on or are started again, files stay, nothing is torn, and the next
+rotation arrives.  KILLS (default 12) is how many; the calls hit are printed.
+
+The control is torn_reader itself: over files that are written in place it must
+find a mix.
+"""
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../lib"))
+from scenario import (BUILD, Agent, documents, external_secret,  # noqa: E402
+                      fake_store, host_projection, main, read, wait)
+
+KILLS = int(os.environ.get("KILLS", "12"))
+TOOLS = os.path.join(BUILD, "test/tools")
+PAD = "x" * 3000
+
+
+def rotation(agent, n):
+    """Five keys that always hold the same text."""
+    agent.manifest("a.yaml", documents(
+        fake_store({"v": f"gen-{n:06}-{PAD}"}),
+        external_secret("app", {f"k{i}": "v" for i in range(5)}),
+        host_projection("web", ["app"], "web")))
+
+
+def reader(path):
+    return subprocess.Popen([os.path.join(TOOLS, "torn_reader"), path],
+                            stdout=subprocess.PIPE, text=True)
+
+
+def reader_end(p):
+    p.send_signal(signal.SIGTERM)
+    text = p.communicate(timeout=10)[0]
+    return p.returncode, text.strip()
+
+
+def test_kill_any_process_at_any_call():
+    rng = random.Random(20261123)
+    hit = set()
+    with Agent() as a:
+        rotation(a, 0)
+        a.ready()
+        volume = a.publish("app")
+        host = os.path.join(a.host, "web")
+        wait(lambda: os.path.exists(f"{host}/k0"))
+        readers = [reader(volume), reader(host)]
+        n = 0
+        for kill in range(KILLS):
+            name = ("core", "fsproj", "zygote")[kill % 3]
+            pid = wait(lambda: a.pids().get(name), 10)
+            at = rng.randint(1, 160 if name == "core" else 60)
+            tracer = subprocess.Popen(
+                [os.path.join(TOOLS, "kill_at"), str(pid), str(at), "4"],
+                stdout=subprocess.PIPE, text=True)
+            time.sleep(0.05)
+            while tracer.poll() is None:
+                n += 1
+                rotation(a, n)
+                time.sleep(0.05)
+            text = tracer.communicate()[0].strip()
+            if tracer.returncode == 0:
+                hit.add((name, text))
+            n += 1
+            rotation(a, n)
+            want = f"gen-{n:06}".encode()
+            wait(lambda: read(f"{volume}/k0").startswith(want), 15)
+            wait(lambda: read(f"{host}/k0").startswith(want), 15)
+        for p in readers:
+            code, text = reader_end(p)
+            print(f"# {text}")
+            assert code == 0, text
+        wait(lambda: a.status()["ready"], 10)
+        print(f"# {len(hit)} distinct (process, call) of {KILLS} kills: "
+              f"{sorted(hit)}")
+        assert len(hit) >= min(KILLS // 2, 50), hit
+        a.unpublish()
+
+
+def test_control_writing_in_place_is_found():
+    with Agent(csi=False) as a:
+        base = os.path.join(a.base, "inplace")
+        os.makedirs(f"{base}/gen")
+        os.symlink("gen", f"{base}/..data")
+        for i in range(5):
+            with open(f"{base}/gen/k{i}", "w", encoding="utf-8") as f:
+                f.write("gen-0" + PAD)
+        p = reader(base)
+        for n in range(300):
+            for i in range(5):
+                with open(f"{base}/gen/k{i}", "w", encoding="utf-8") as f:
+                    f.write(f"gen-{n}" + PAD)
+        code, text = reader_end(p)
+        assert code == 1 and "torn 0" not in text, text
+
+
+def test_keeper_dies_and_the_others_end():
+    with Agent() as a:
+        rotation(a, 0)
+        a.ready()
+        volume = a.publish("app")
+        pids = a.pids()
+        a.process.kill()
+        a.process.wait()
+        for name, pid in pids.items():
+            wait(lambda: not os.path.exists(f"/proc/{pid}") or
+                 " Z" in open(f"/proc/{pid}/stat").read(), 2)
+        assert read(f"{volume}/k0").startswith(b"gen-000000")
+        a.start()
+        a.ready()
+        a.publish("app")
+        a.unpublish()
+
+
+def test_each_process_is_started_again_within_5_s():
+    with Agent() as a:
+        rotation(a, 0)
+        a.ready()
+        for name in ("fsproj", "zygote", "core"):
+            pid = a.pids()[name]
+            os.kill(pid, signal.SIGKILL)
+            wait(lambda: a.pids().get(name, pid) != pid, 5)
+            wait(lambda: (a.status() or {}).get("ready"), 5)
+
+
+if __name__ == "__main__":
+    main(globals())
