@@ -37,7 +37,7 @@ failed(const char *what)
 static long
 call_number(pid_t pid)
 {
-	struct ptrace_syscall_info info;
+	struct __ptrace_syscall_info info;
 
 	if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, (void *)sizeof(info),
 	    &info) <= 0)
