@@ -24,7 +24,7 @@ struct doc {
 	size_t len;
 };
 
-#define DOC_DEPTH_MAX 512
+#define DOC_DEPTH_MAX 10000	/* encoding/json's; nothing here recurses */
 
 /**
  * doc_parse(text, len, ret, err):
@@ -65,6 +65,11 @@ int doc_value(const struct doc *d, enum doc_family family, struct buf *out,
  * ('f' or 'e' beyond 1e21 / below 1e-6), or numbers verbatim when
  * ${number} (json.Number); html: escape < > &. */
 void doc_marshal(const struct doc *d, struct buf *out, int html, int number);
+
+/* doc_floats(d, err): INVALID with encoding/json's words when a number in
+ * ${d} does not fit a float64 ("json: cannot unmarshal number 1e999 into Go
+ * value of type float64"): to ask before a doc_marshal without ${number}. */
+int doc_floats(const struct doc *d, struct err *err);
 
 /* doc_print_float(v, out): strconv.FormatFloat(v, 'f', -1, 64). */
 void doc_print_float(double v, struct buf *out);

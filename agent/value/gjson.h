@@ -19,9 +19,18 @@ struct gjson {
 	struct buf raw;		/* secret: gjson's Raw */
 	struct buf str;		/* secret: of a DOC_STRING, its text */
 	double num;		/* of a DOC_NUMBER */
+	int limited;		/* a bound was hit: type is DOC_NONE */
 };
 
+/*
+ * Bounds that gjson itself does not have.  Work counts bytes looked at and
+ * written (a plain path costs the document once), so that a path that
+ * multiplies the document ends too.
+ */
 #define GJSON_DEPTH_MAX 64	/* nesting of paths in paths */
+#define GJSON_STEPS_MAX 1500	/* parts of a path, nesting of @pretty … */
+#define GJSON_WORK_FACTOR 2048	/* times (document + path + 1024) … */
+#define GJSON_WORK_MAX ((size_t)1 << 30)	/* … but never more */
 
 /**
  * gjson_get(json, len, path, ret):
