@@ -69,6 +69,8 @@ struct es_data {
 enum es_from_kind { ES_FROM_EXTRACT, ES_FROM_FIND, ES_FROM_GENERATOR,
 	ES_FROM_NOTHING };
 
+/* When several are given (a webhook refuses that), kind is what ESO would do:
+ * find before extract before a generator. */
 struct es_data_from {
 	enum es_from_kind kind;
 	struct remote_ref extract;
@@ -84,6 +86,9 @@ struct template_item {
 	char *as;		/* Values, KeysAndValues */
 };
 
+/* An entry that holds several of configMap, secret, literal becomes several
+ * here, in the order in which ESO merges them (that order).  One that holds
+ * none stays, with kind "" and literal NULL: nothing to do. */
 struct template_from {
 	char *kind;		/* "ConfigMap", "Secret", "" for a literal */
 	char *name;
@@ -115,6 +120,7 @@ struct sync_window {
 
 struct external_secret {
 	struct object_meta meta;
+	char *meta_hash;		/* of a head (model/head.h); else "" */
 	struct store_ref store;		/* spec.secretStoreRef */
 	char *target_name;		/* target.name, else metadata.name */
 	enum es_creation creation;
@@ -150,7 +156,11 @@ void es_stores(const struct external_secret *es,
     void (*cb)(void *arg, const struct store_ref *ref), void *arg);
 
 /* es_synced_version(es): "<generation>-<hash>" as ESO's
- * status.syncedResourceVersion (eso.md 1.6); the caller's. */
+ * status.syncedResourceVersion (eso.md 1.6; ESO 2.9.0 pkg/controllers/util,
+ * GetResourceVersion); the caller's. */
 char *es_synced_version(const struct external_secret *es);
+/* es_meta_hash(m): its second half: hex SHA3-224 of Go's %+v of
+ * {annotations labels}; the caller's. */
+char *es_meta_hash(const struct object_meta *m);
 
 #endif

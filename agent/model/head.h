@@ -19,7 +19,15 @@
  *	    without spec but spec.controller.
  * metadata.managedFields and the annotation
  * kubectl.kubernetes.io/last-applied-configuration never come along.
+ * ESO's hash of the metadata covers that annotation too, so the head of an
+ * ExternalSecret carries the hash of the whole: HEAD_META_HASH at the top,
+ * which es_parse takes up (external_secret.meta_hash).
+ * The result is the caller's; NULL when ${obj} is no object.
  */
+#define HEAD_META_HASH "nodesealMetaHash"
+#define HEAD_REFS "nodesealRefs"
+#define HEAD_HOST "nodesealHost"
+
 struct json *head_make(const struct json *obj, enum object_kind kind);
 
 #endif

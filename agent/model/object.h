@@ -60,8 +60,20 @@ char *object_key(const char *kind_name, const char *ns, const char *name);
  */
 enum finding_level { FINDING_WARN, FINDING_ERROR, FINDING_REJECT };
 
+/* Who would refuse it, in the order in which a cluster asks them. */
+enum finding_by {
+	FINDING_OURS = 0,	/* nobody but us */
+	FINDING_API,		/* the API server's rules for metadata */
+	FINDING_SCHEMA,		/* the CRD's schema */
+	FINDING_DECODE,		/* ESO cannot read it into its Go type */
+	FINDING_WEBHOOK		/* ESO's validating webhook */
+};
+
+#define FINDINGS_MAX 256	/* what comes after is not kept */
+
 struct finding {
 	enum finding_level level;
+	enum finding_by by;
 	char *field;		/* "spec.data[1].remoteRef.key"; "" whole */
 	char *what;		/* what is wrong */
 	char *remedy;		/* what to do; "" when what says it all */
@@ -76,10 +88,41 @@ struct findings {
 void findings_add(struct findings *f, enum finding_level level,
     const struct json *node, const char *field, const char *remedy,
     const char *what_fmt, ...) __attribute__((format(printf, 6, 7)));
+/* findings_reject: a REJECT on somebody's behalf; what says it all. */
+void findings_reject(struct findings *f, enum finding_by by,
+    const struct json *node, const char *field, const char *what_fmt, ...)
+    __attribute__((format(printf, 5, 6)));
 /* The first finding of at least that level, or NULL. */
 const struct finding *findings_first(const struct findings *f,
     enum finding_level level);
 void findings_clear(struct findings *f);
+
+/**
+ * findings_refusal(f, m, ret_by):
+ * The text with which a cluster would refuse the object, the caller's; NULL
+ * when it would not.  The first who objects speaks alone: the API server and the
+ * CRD's schema in one sentence (`ExternalSecret.external-secrets.io "es" is
+ * invalid: spec.x: …`; several in brackets), then decoding (its first
+ * error), then the webhook (a line an error), then our own rules (likewise).
+ * ${ret_by} may be NULL.  For core kinds the sentence has no head.
+ */
+char *findings_refusal(const struct findings *f, const struct object_meta *m,
+    enum finding_by *ret_by);
+/* "api", "crd-schema", "decode", "webhook", "nodeseal". */
+const char *finding_by_name(enum finding_by by);
+
+/**
+ * object_check(obj, ns, findings, err):
+ * Everything that can be said about one object of any kind by itself: metadata
+ * as the API server checks it, then the kind's own parser.  INVALID when it
+ * is no object with a kind and a name.
+ */
+int object_check(const struct json *obj, const char *ns, struct findings *f,
+    struct err *err);
+/* object_meta_check(obj, m, findings): names, labels, annotations; the part
+ * of object_check that es_parse and the others do themselves. */
+void object_meta_check(const struct json *obj, const struct object_meta *m,
+    struct findings *f);
 
 /*
  * A set of objects by key, as read from files, or as sent to a fetch job:

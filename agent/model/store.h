@@ -32,9 +32,22 @@ int store_parse(const struct json *obj, const char *ns, struct store **ret,
     struct findings *findings, struct err *err);
 void store_free(struct store *s);
 
+/* store_provider_known: every key that ESO 2.9.0 knows below spec.provider. */
+int store_provider_known(const char *key);
+/* store_check_regexes(s, check, f): spec.conditions[].namespaceRegexes, which
+ * the webhook compiles.  ${check} is value/regex's compiler (a floor above):
+ * 0, or -1 with Go's text. */
+void store_check_regexes(const struct store *s,
+    int (*check)(const char *pattern, struct err *err), struct findings *f);
+
 /* store_is_ours: class rule of DESIGN.md §5. */
 int store_is_ours(const struct store *s, const char *class_name,
     int claim_unclassed);
+
+/* selector_check(selector, err): INVALID with the text of apimachinery's
+ * LabelSelectorAsSelector for an operator it does not know, or values that do
+ * not fit the operator; selector_match calls such a selector no match. */
+int selector_check(const struct json *selector, struct err *err);
 
 /**
  * selector_match(selector, labels): a Kubernetes LabelSelector (matchLabels,
