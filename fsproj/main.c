@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "fsproj/mount.h"
+#include "fsproj/request.h"
+#include "fsproj/rights.h"
+
+#define SEND_TIMEOUT_MS 5000	/* a peer that does not read is no peer */
+
+#if defined(__SANITIZE_ADDRESS__)
+/* Looking for leaks wants ptrace and threads; the sandbox has neither. */
+const char *__asan_default_options(void);
+const char *
+__asan_default_options(void)
+{
+	return ("detect_leaks=0");
+}
+#endif
+
+struct options {
+	const char *socket;
+	int fd;
+	uid_t peer;
+};
+
+static const char usage[] =
+	"usage: nodeseal-fsproj --socket PATH | --fd N [options]\n"
+	"\n"
+	"The only privileged part of Nodeseal: mounts, writes and removes what its\n"
+	"one peer asks for, beneath these directories and nowhere else.\n"
+	"\n"
+	"  --socket PATH            listen here (SOCK_SEQPACKET), one peer at a time\n"
+	"  --fd N                   or: the peer is at this descriptor\n"
+	"  --peer-uid UID           who may be the peer, beside root; owns --bind-dirs'\n"
+	"                           sockets\n"
+	"  --pods-dir DIR           volumes are mounted beneath it\n"
+	"  --host-dirs DIR[:DIR]    host projections lie beneath them; one that is on a\n"
+	"                           disk gets a tmpfs\n"
+	"  --host-dirs-on-disk      or stays on its disk\n"
+	"  --bind-dirs DIR[:DIR]    sockets may be bound beneath them\n"
+	"  --volume-context LABEL   SELinux label of what is mounted\n"
+	"  --help, --version\n";
+
+static int
+send_frame(struct fsproj *s, struct reply *r)
+{
+	union {
+		struct cmsghdr head;
+		char bytes[CMSG_SPACE(sizeof(int) * FSPROJ_BATCH)];
+	} control;
+	struct iovec iov[] = {
+		{ &r->fixed, sizeof(r->fixed) },
+		{ r->items, r->items_len },
+		{ r->text, r->text_len }
+	};
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 3 };
+	struct pollfd p = { .fd = s->sock, .events = POLLOUT };
+	struct cmsghdr *c;
+	size_t bytes = r->fixed.fds * sizeof(int);
+	ssize_t n;
+
+	if (bytes) {
+		memset(&control, 0, sizeof(control));
+		msg.msg_control = &control;
+		msg.msg_controllen = CMSG_SPACE(bytes);
+		c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(bytes);
+		memcpy(CMSG_DATA(c), r->fds, bytes);
+	}
+	do
+		n = sendmsg(s->sock, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (n == -1 && (errno == EINTR || (errno == EAGAIN &&
+	    poll(&p, 1, SEND_TIMEOUT_MS) == 1)));
+	return (n == -1 ? -1 : 0);
+}
+
+/* One peer, until it goes away. */
+static void
+serve(struct fsproj *s)
+{
+	static uint64_t frame[FSPROJ_REQUEST_MAX / sizeof(uint64_t)];
+	struct pollfd p = { .fd = s->sock, .events = POLLIN };
+	struct iovec iov = { frame, sizeof(frame) };
+	ssize_t n;
+
+	for (;;) {
+		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+		if (poll(&p, 1, -1) == -1 && errno != EINTR)
+			break;
+		/* Without room for control data no descriptor gets in. */
+		n = recvmsg(s->sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+		if (n == -1 && (errno == EAGAIN || errno == EINTR))
+			continue;
+		if (n <= 0)
+			break;
+		/* A longer one was cut: its length cannot be right. */
+		if (fsproj_handle(s, frame, (size_t)n) == -1)
+			break;
+	}
+	fsproj_forget(s);
+}
+
+static void
+serve_all(struct fsproj *s, int listener, uid_t peer)
+{
+	uid_t uid = 0;
+
+	for (;;) {
+		s->sock = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		if (s->sock == -1) {
+			if (errno == EINTR || errno == ECONNABORTED)
+				continue;
+			log_line("error", "accept: %s", strerror(errno));
+			return;
+		}
+		if (owner_peer(s->sock, peer, &uid)) {
+			s->peer = peer ? peer : uid;
+			serve(s);
+		} else
+			log_line("warn", "peer with uid %u refused",
+			    (unsigned)uid);
+		path_close(&s->sock);
+	}
+}
+
+static int
+listen_on(const char *path, uid_t peer)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd = -1;
+
+	if (strlen(path) >= sizeof(sun.sun_path))
+		errno = ENAMETOOLONG;
+	else
+		fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	strncpy(sun.sun_path, path, sizeof(sun.sun_path) - 1);
+	if (fd != -1) {
+		unlink(path);
+		if (fchmod(fd, 0600) == -1 ||
+		    bind(fd, (struct sockaddr *)&sun, sizeof(sun)) == -1 ||
+		    lchown(path, peer, (gid_t)-1) == -1 ||
+		    listen(fd, 4) == -1)
+			path_close(&fd);
+	}
+	if (fd == -1)
+		log_line("error", "%s: %s", path, strerror(errno));
+	return (fd);
+}
+
+static int
+number(const char *text, long max, long *ret)
+{
+	char *end;
+
+	errno = 0;
+	*ret = strtol(text, &end, 10);
+	return (errno || end == text || *end || *ret < 0 || *ret > max ?
+	    -1 : 0);
+}
+
+enum { O_SOCKET = 1, O_FD, O_PEER, O_PODS, O_HOST, O_DISK, O_BIND, O_LABEL,
+	O_HELP, O_VERSION };
+
+static const struct option options[] = {
+	{ "socket", required_argument, NULL, O_SOCKET },
+	{ "fd", required_argument, NULL, O_FD },
+	{ "peer-uid", required_argument, NULL, O_PEER },
+	{ "pods-dir", required_argument, NULL, O_PODS },
+	{ "host-dirs", required_argument, NULL, O_HOST },
+	{ "host-dirs-on-disk", no_argument, NULL, O_DISK },
+	{ "bind-dirs", required_argument, NULL, O_BIND },
+	{ "volume-context", required_argument, NULL, O_LABEL },
+	{ "help", no_argument, NULL, O_HELP },
+	{ "version", no_argument, NULL, O_VERSION },
+	{ NULL, 0, NULL, 0 }
+};
+
+/* 0: go on, 1: done, 2: wrong use. */
+static int
+read_option(int opt, struct fsproj *s, struct options *o)
+{
+	long n = 0;
+	int bad = 0;
+
+	switch (opt) {
+	case O_SOCKET:
+		o->socket = optarg;
+		break;
+	case O_FD:
+		bad = number(optarg, 1 << 20, &n);
+		o->fd = (int)n;
+		break;
+	case O_PEER:
+		bad = number(optarg, UINT32_MAX - 1L, &n);
+		o->peer = (uid_t)n;
+		break;
+	case O_PODS:
+		bad = strchr(optarg, ':') ? -1 :
+		    roots_add(&s->roots, ROOT_PODS, optarg);
+		break;
+	case O_HOST:
+		bad = roots_add(&s->roots, ROOT_HOST, optarg);
+		break;
+	case O_BIND:
+		bad = roots_add(&s->roots, ROOT_BIND, optarg);
+		break;
+	case O_DISK:
+		s->host_on_disk = 1;
+		break;
+	case O_LABEL:
+		s->label = optarg;
+		break;
+	case O_HELP:
+		fputs(usage, stdout);
+		return (1);
+	case O_VERSION:
+		puts("nodeseal-fsproj " NODESEAL_VERSION);
+		return (1);
+	default:
+		bad = -1;
+	}
+	if (bad && optarg)
+		fprintf(stderr, "nodeseal-fsproj: \"%s\" is no value for this "
+		    "option\n", optarg);
+	return (bad ? 2 : 0);
+}
+
+/* Whatever the moment, the next process finds its way (PROTOCOL). */
+static void
+stop(int signo)
+{
+	(void)signo;
+	_exit(0);
+}
+
+static int
+run(struct fsproj *s, const struct options *o)
+{
+	const char *step;
+	int listener = -1;
+
+	signal(SIGTERM, stop);
+	signal(SIGINT, stop);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	if (o->socket && (listener = listen_on(o->socket, o->peer)) == -1)
+		return (1);
+	if (!o->socket && fcntl(o->fd, F_SETFD, FD_CLOEXEC) == -1) {
+		log_line("error", "--fd %d: %s", o->fd, strerror(errno));
+		return (1);
+	}
+	if (chdir("/") == -1 || rights_drop(&step) == -1) {
+		log_line("error", "%s: %s", step, strerror(errno));
+		return (1);
+	}
+	s->flags = (s->host_on_disk ? FSPROJ_F_HOST_ON_DISK : 0) |
+	    (mount_probe() ? 0 : FSPROJ_F_SWAPPABLE);
+	if (s->flags & FSPROJ_F_SWAPPABLE)
+		log_line("warn", "tmpfs has no noswap here: volumes may "
+		    "reach swap");
+	if (o->socket)
+		serve_all(s, listener, o->peer);
+	else {
+		s->sock = o->fd;
+		s->peer = o->peer;
+		serve(s);
+	}
+	return (o->socket ? 1 : 0);
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct fsproj s;
+	struct options o = { .fd = -1 };
+	int opt, rc;
+
+	fsproj_init(&s);
+	s.send = send_frame;
+	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		rc = read_option(opt, &s, &o);
+		if (rc)
+			return (rc == 1 ? 0 : 2);
+	}
+	if (optind != argc || !o.socket == (o.fd == -1)) {
+		fputs(usage, stderr);
+		return (2);
+	}
+	return (run(&s, &o));
+}
