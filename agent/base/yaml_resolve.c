@@ -260,17 +260,36 @@ is_timestamp(const char *s)
 	}
 }
 
-static int
+/* The text without underscores; NULL when ${strict} and one of them is not
+ * between two digits. */
+static char *
+without_underscores(const char *s, int strict)
+{
+	char *plain = str_dup(s), *to = plain;
+	const char *at;
+
+	for (at = s; *at; at++) {
+		if (*at != '_')
+			*to++ = *at;
+		else if (strict && (!is_digit(at[1]) || !is_digit(at[-1]))) {
+			free(plain);
+			return (NULL);
+		}
+	}
+	*to = '\0';
+	return (plain);
+}
+
+static void
 find_number(const char *s, struct yv *ret)
 {
-	cleanup_free char *plain = str_dup(s);
-	char *to = plain;
+	cleanup_free char *plain = NULL;
 
-	for (; *s; s++)
-		if (*s != '_')
-			*to++ = *s;
-	*to = '\0';
-	return (find_int(plain, ret) || find_float(plain, ret));
+	/* What begins with a point goes to strconv.ParseFloat as it is, which
+	 * takes underscores between digits. */
+	plain = without_underscores(s, *s == '.');
+	if (plain && (*s == '.' || !find_int(plain, ret)))
+		find_float(plain, ret);
 }
 
 void
@@ -281,14 +300,11 @@ yaml_resolve(const char *text, size_t len, struct yv *ret)
 		return;
 	if (len <= 5 && find_word(text, ret))
 		return;
-	if (*text == '.') {
-		find_float(text, ret);
-	} else if (is_digit(*text) || *text == '+' || *text == '-') {
-		if (is_timestamp(text))
-			ret->kind = YV_TIME;
-		else
-			find_number(text, ret);
-	}
+	if (is_timestamp(text))
+		ret->kind = YV_TIME;
+	else if (is_digit(*text) || *text == '+' || *text == '-' ||
+	    *text == '.')
+		find_number(text, ret);
 }
 
 /* encode.go, base60float:
