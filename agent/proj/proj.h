@@ -27,11 +27,24 @@ int proj_replace(struct proj *p, int fd, struct err *err);
 int proj_connected(const struct proj *p);
 void proj_free(struct proj *p);		/* pending operations fail first */
 
+/* proj_degraded(p): what the machine lacks, as fsproj said when it was
+ * connected (0 before its first answer): a line each in `status`. */
+enum {
+	PROJ_SWAPPABLE = 1,	/* no tmpfs noswap: volumes may reach swap */
+	PROJ_NOT_SHARED = 2,	/* --pods-dir is not a shared mount: containers
+				 * may not see what is mounted there */
+	PROJ_HOST_ON_DISK = 4	/* --host-dirs-on-disk */
+};
+unsigned proj_degraded(const struct proj *p);
+
 struct proj_file {
 	const char *path;	/* relative, '/' between folders; checked here
 				 * and again by fsproj: no "", ".", "..", NUL,
-				 * component <= 255, whole <= 1024, first
-				 * component not starting with ".." */
+				 * component <= 255, whole <= 1024, 32
+				 * components at most, UTF-8 without control
+				 * characters, first component not starting
+				 * with ".." (but "..nodeseal" is ours: see
+				 * proj_path_check) */
 	uint32_t mode;		/* 0..0777 */
 	uid_t uid;
 	gid_t gid;
@@ -92,8 +105,9 @@ typedef void (*proj_bind_fn)(void *arg, int fd, const struct err *err);
 int proj_bind(struct proj *p, const char *path, proj_bind_fn done, void *arg,
     struct err *err);
 
-/* proj_path_check(path, err): the rules of proj_file.path alone; INVALID names
- * what is wrong with it. */
+/* proj_path_check(path, err): the rules of proj_file.path alone, for a path
+ * that a user chose: "..nodeseal", which proj_write lets pass for our own
+ * status file, is refused here too.  INVALID names what is wrong with it. */
 int proj_path_check(const char *path, struct err *err);
 
 #endif

@@ -1,0 +1,660 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "proj/proj_internal.h"
+
+#define CLEAN_AFTER_MS 10000	/* the generation before, for slow readers */
+#define ANSWER_MS 30000		/* a silent fsproj is a dead one */
+#define PAGE 4096ull
+#define ROOM (64ull << 10)	/* in a volume, for metadata */
+
+/* A generation before that goes away some seconds after the swap. */
+struct clean {
+	struct clean *next;
+	struct proj *p;
+	struct proj_target target;
+	char *path;
+	struct loop_timer *timer;
+};
+
+/*
+ * One operation runs at a time, the first of the queue; its frames go back and
+ * forth in lockstep.  The next one starts before the callback of the last one
+ * runs, so that fsproj works meanwhile and the callback may do what it likes,
+ * proj_free included.
+ */
+struct proj {
+	struct loop *loop;
+	int fd;			/* -1: not connected */
+	struct loop_fd *io;
+	struct loop_timer *deadline;
+	struct op *first, **last;
+	int running;
+	uint32_t serial;
+	uint32_t flags;
+	struct buf out;		/* the frame that is being sent */
+	int out_waits;		/* it did not fit into the socket */
+	struct clean *cleans;
+	uint64_t in[FSPROJ_REPLY_MAX / sizeof(uint64_t)];
+};
+
+static void start_next(struct proj *p);
+
+/* --- the life of an operation --------------------------------------------- */
+
+static struct op *
+op_new(enum op_kind kind, const struct proj_target *target, const char *path,
+    void *arg)
+{
+	struct op *op = mem_alloc(sizeof(*op));
+
+	op->kind = kind;
+	op->arg = arg;
+	op->path = str_dup(path);
+	if (target)
+		op->target = *target;
+	op->target.path = op->path;
+	op->items.max = FSPROJ_ITEMS_MAX * sizeof(struct fsproj_item);
+	op->paths.max = FSPROJ_ITEMS_MAX * (size_t)(FSPROJ_PATH_MAX + 1);
+	return (op);
+}
+
+static void
+op_free(struct op *op)
+{
+	size_t i;
+
+	for (i = 0; i < op->n; i++) {
+		char *path;
+
+		memcpy(&path, &op->files[i].path, sizeof(path));
+		free(path);
+	}
+	free(op->files);
+	free(op->path);
+	buf_clear(&op->items);
+	buf_clear(&op->paths);
+	err_clear(&op->failed);
+	free(op);
+}
+
+static void
+tell_list(const struct op *op, const struct err *err)
+{
+	const struct fsproj_item *items = (const void *)op->items.data;
+	size_t n = err ? 0 : op->items.len / sizeof(*items), i;
+	cleanup_free struct proj_found *found = mem_array(n, sizeof(*found));
+	const char *path = op->paths.data;
+
+	for (i = 0; i < n; i++) {
+		found[i].place = items[i].place == FSPROJ_HOST ?
+		    PROJ_HOST : PROJ_VOLUME;
+		found[i].generation = items[i].generation;
+		found[i].path = path;
+		path += items[i].path_len + 1;
+	}
+	op->listed(op->arg, found, n, err);
+}
+
+/* Tell whoever asked, once; ${op} is off the queue.  ${fd} of a bind. */
+static void
+op_finish(struct op *op, struct err *err, int fd)
+{
+	if (err)
+		err_wrap(err, op->path ? "fsproj: %s" : "fsproj",
+		    op->path);
+	if (op->done)
+		op->done(op->arg, err);
+	else if (op->listed)
+		tell_list(op, err);
+	else if (op->bound)
+		op->bound(op->arg, fd, err);
+	op_free(op);
+}
+
+static void
+op_queue(struct proj *p, struct op *op)
+{
+	*p->last = op;
+	p->last = &op->next;
+	start_next(p);
+}
+
+/* The running operation leaves the queue, the next one starts. */
+static struct op *
+op_leave(struct proj *p)
+{
+	struct op *op = p->first;
+
+	p->first = op->next;
+	if (!p->first)
+		p->last = &p->first;
+	p->running = 0;
+	loop_timer_stop(p->deadline);
+	start_next(p);
+	return (op);
+}
+
+/* Forget the connection; nothing of ${p} is touched once callbacks run. */
+static void
+lose(struct proj *p, const char *why)
+{
+	struct op *op = p->first, *next;
+
+	p->first = NULL;
+	p->last = &p->first;
+	p->running = p->out_waits = 0;
+	loop_timer_stop(p->deadline);
+	loop_fd_free(p->io);
+	p->io = NULL;
+	mem_cleanup_close(&p->fd);
+	p->fd = -1;
+	for (; op; op = next) {
+		cleanup_err struct err err = ERR_INIT;
+
+		next = op->next;
+		err_set(&err, ERR_TRANSIENT, "%s", why);
+		op_finish(op, &err, -1);
+	}
+}
+
+/* --- frames ------------------------------------------------------------------ */
+
+static void
+push(struct proj *p)
+{
+	ssize_t n;
+
+	do
+		n = send(p->fd, p->out.data, p->out.len,
+		    MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (n == -1 && errno == EINTR);
+	p->out_waits = n == -1 && errno == EAGAIN;
+	/* Whoever asked must not be told before we have returned to him: a
+	 * dead connection shows as readable on the next turn. */
+	if (n == -1 && !p->out_waits)
+		shutdown(p->fd, SHUT_RDWR);
+	loop_fd_watch(p->io, LOOP_READ | (p->out_waits ? LOOP_WRITE : 0));
+}
+
+static void
+ask(struct proj *p, struct op *op, uint16_t type)
+{
+	op->asked = type;
+	proj_wire_request(&p->out, op, type, ++p->serial);
+	loop_timer_start(p->deadline, ANSWER_MS);
+	push(p);
+}
+
+static void
+start_next(struct proj *p)
+{
+	static const uint16_t first[] = {
+		[OP_HELLO] = FSPROJ_HELLO, [OP_WRITE] = FSPROJ_BEGIN,
+		[OP_REMOVE] = FSPROJ_REMOVE, [OP_CLEAN] = FSPROJ_CLEAN,
+		[OP_LIST] = FSPROJ_LIST, [OP_BIND] = FSPROJ_BIND,
+	};
+
+	if (p->running || !p->first || p->fd == -1)
+		return;
+	p->running = 1;
+	ask(p, p->first, first[p->first->kind]);
+}
+
+/* --- cleaning up after a swap ------------------------------------------------ */
+
+/* ${path} NULL: all of them. */
+static void
+clean_drop(struct proj *p, const char *path)
+{
+	struct clean **at = &p->cleans, *c;
+
+	while ((c = *at)) {
+		if (path && !str_eq(c->path, path)) {
+			at = &c->next;
+			continue;
+		}
+		*at = c->next;
+		loop_timer_free(c->timer);
+		free(c->path);
+		free(c);
+		if (path)	/* one a path; it may have been c's own */
+			return;
+	}
+}
+
+static void
+on_clean(void *arg)
+{
+	struct clean *c = arg;
+	struct proj *p = c->p;
+	struct op *op;
+
+	if (p->fd != -1) {
+		op = op_new(OP_CLEAN, &c->target, c->path, NULL);
+		op_queue(p, op);
+	}
+	/* Without a connection it stays until the next write there. */
+	clean_drop(p, c->path);
+}
+
+static void
+clean_later(struct proj *p, const struct op *op)
+{
+	struct clean *c;
+
+	clean_drop(p, op->path);
+	c = mem_alloc(sizeof(*c));
+	c->p = p;
+	c->path = str_dup(op->path);
+	c->target = op->target;
+	c->timer = loop_timer_new(p->loop, on_clean, c);
+	c->next = p->cleans;
+	p->cleans = c;
+	loop_timer_start(c->timer, CLEAN_AFTER_MS);
+}
+
+/* --- answers ----------------------------------------------------------------- */
+
+static int
+fill_one(const struct op *op, size_t i, int fd, struct err *err)
+{
+	struct stat st;
+
+	if (op->fill(op->arg, i, fd, err) == -1)
+		return (-1);
+	if (fstat(fd, &st) == -1)
+		return (err_sys(err, "fstat"));
+	if ((size_t)st.st_size != op->files[i].size)
+		return (err_set(err, ERR_INTERNAL,
+		    "file %s: %zu bytes written, not %zu", op->files[i].path,
+		    (size_t)st.st_size, op->files[i].size));
+	return (0);
+}
+
+/* The descriptors of the next files are here: have them written.  All must be
+ * closed before COMMIT, or the volume cannot become read-only. */
+static void
+answer_files(struct proj *p, struct op *op, struct answer *a)
+{
+	size_t i;
+	int rc = 0;
+
+	op->batch = proj_wire_batch(op);
+	if (a->nfds != op->batch)
+		rc = err_set(&op->failed, ERR_INTERNAL, "%zu descriptors "
+		    "instead of %zu", a->nfds, op->batch);
+	for (i = 0; rc == 0 && i < a->nfds; i++)
+		rc = fill_one(op, op->named + i, a->fds[i], &op->failed);
+	for (i = 0; i < a->nfds; i++)
+		mem_cleanup_close(&a->fds[i]);
+	a->nfds = 0;
+	op->named += op->batch;
+	if (rc == -1)
+		ask(p, op, FSPROJ_ABORT);
+	else
+		ask(p, op, op->named == op->n ? FSPROJ_COMMIT : FSPROJ_FILES);
+}
+
+static void
+answer_write(struct proj *p, struct op *op, struct answer *a)
+{
+	struct err *err = NULL;
+
+	if (op->asked == FSPROJ_BEGIN || op->asked == FSPROJ_FILES) {
+		answer_files(p, op, a);
+		return;
+	}
+	if (op->asked == FSPROJ_ABORT)
+		err = &op->failed;
+	else if (a->fixed.flags & FSPROJ_F_SWAPPED)
+		clean_later(p, op);
+	op_leave(p);
+	op_finish(op, err, -1);
+}
+
+static void
+answer_list(struct proj *p, struct op *op, const struct answer *a)
+{
+	cleanup_err struct err err = ERR_INIT;
+
+	buf_add(&op->items, a->items, a->fixed.count * sizeof(*a->items));
+	if (a->fixed.count)
+		buf_add(&op->paths, a->text, a->fixed.text_len);
+	if (a->fixed.flags & FSPROJ_F_MORE)
+		return;
+	op_leave(p);
+	op_finish(op, buf_finish(&op->items, "list", &err) == -1 ||
+	    buf_finish(&op->paths, "list", &err) == -1 ? &err : NULL, -1);
+}
+
+static void
+answer_bind(struct proj *p, struct op *op, struct answer *a)
+{
+	cleanup_err struct err err = ERR_INIT;
+	int fd = a->nfds == 1 ? a->fds[0] : -1;
+
+	if (fd == -1)
+		err_set(&err, ERR_INTERNAL, "no descriptor came");
+	else
+		a->nfds = 0;
+	op_leave(p);
+	op_finish(op, fd == -1 ? &err : NULL, fd);
+}
+
+/* Nothing of ${p} is touched after the callback. */
+static void
+take_answer(struct proj *p, struct answer *a)
+{
+	cleanup_err struct err err = ERR_INIT;
+	struct op *op = p->first;
+
+	if (proj_wire_failure(a, &err) == -1) {
+		op_leave(p);
+		op_finish(op, &err, -1);
+		return;
+	}
+	switch (op->kind) {
+	case OP_WRITE:
+		answer_write(p, op, a);
+		return;
+	case OP_LIST:
+		answer_list(p, op, a);
+		return;
+	case OP_BIND:
+		answer_bind(p, op, a);
+		return;
+	case OP_HELLO:
+		p->flags = a->fixed.flags;
+		break;
+	case OP_REMOVE:
+	case OP_CLEAN:
+		break;
+	}
+	op_leave(p);
+	op_finish(op, NULL, -1);
+}
+
+static ssize_t
+receive(struct proj *p, struct answer *a)
+{
+	union {
+		struct cmsghdr head;
+		char bytes[CMSG_SPACE(sizeof(a->fds))];
+	} control;
+	struct iovec iov = { p->in, sizeof(p->in) };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = &control, .msg_controllen = sizeof(control)
+	};
+	struct cmsghdr *c;
+	ssize_t n;
+
+	do
+		n = recvmsg(p->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	while (n == -1 && errno == EINTR);
+	if (n <= 0)
+		return (n);
+	c = CMSG_FIRSTHDR(&msg);
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
+		a->nfds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		memcpy(a->fds, CMSG_DATA(c), a->nfds * sizeof(int));
+	}
+	if (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+		n = 0;
+	return (n);
+}
+
+static void
+on_io(void *arg, int events)
+{
+	struct proj *p = arg;
+	struct answer a = { .nfds = 0 };
+	ssize_t n;
+	size_t i;
+	int sound;
+
+	if (p->out_waits && (events & LOOP_WRITE))
+		push(p);
+	if (!(events & LOOP_READ))
+		return;
+	n = receive(p, &a);
+	if (n == -1 && errno == EAGAIN)
+		return;
+	sound = n > 0 && proj_wire_answer(p->in, (size_t)n, &a) == 0 &&
+	    p->running && a.fixed.head.serial == p->serial &&
+	    a.fixed.head.type == p->first->asked;
+	if (sound)
+		take_answer(p, &a);
+	for (i = 0; i < a.nfds; i++)	/* whatever nobody took */
+		mem_cleanup_close(&a.fds[i]);
+	if (!sound)
+		lose(p, n > 0 ? "connection lost: malformed answer" :
+		    "connection lost");
+}
+
+static void
+on_deadline(void *arg)
+{
+	lose(arg, "connection lost: no answer");
+}
+
+/* --- what others call --------------------------------------------------------- */
+
+static int
+connect_fd(struct proj *p, int fd, struct err *err)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags == -1 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) == -1 ||
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) == -1)
+		return (err_sys(err, "fsproj socket"));
+	p->io = loop_fd_new(p->loop, fd, on_io, p, err);
+	if (!p->io)
+		return (err_wrap(err, "fsproj socket"));
+	p->fd = fd;
+	loop_fd_watch(p->io, LOOP_READ);
+	op_queue(p, op_new(OP_HELLO, NULL, NULL, NULL));
+	return (0);
+}
+
+int
+proj_new(struct loop *loop, int fd, struct proj **ret, struct err *err)
+{
+	struct proj *p = mem_alloc(sizeof(*p));
+
+	p->loop = loop;
+	p->fd = -1;
+	p->last = &p->first;
+	p->out.max = FSPROJ_REQUEST_MAX;
+	p->deadline = loop_timer_new(loop, on_deadline, p);
+	if (connect_fd(p, fd, err) == -1) {
+		mem_cleanup_close(&fd);
+		proj_free(p);
+		return (-1);
+	}
+	*ret = p;
+	return (0);
+}
+
+int
+proj_replace(struct proj *p, int fd, struct err *err)
+{
+	lose(p, "connection replaced");
+	if (connect_fd(p, fd, err) == -1) {
+		mem_cleanup_close(&fd);
+		return (-1);
+	}
+	return (0);
+}
+
+int
+proj_connected(const struct proj *p)
+{
+	return (p->fd != -1);
+}
+
+unsigned
+proj_degraded(const struct proj *p)
+{
+	return ((p->flags & FSPROJ_F_SWAPPABLE ? PROJ_SWAPPABLE : 0) |
+	    (p->flags & FSPROJ_F_NOT_SHARED ? PROJ_NOT_SHARED : 0) |
+	    (p->flags & FSPROJ_F_HOST_ON_DISK ? PROJ_HOST_ON_DISK : 0));
+}
+
+void
+proj_free(struct proj *p)
+{
+	if (!p)
+		return;
+	lose(p, "shutting down");
+	clean_drop(p, NULL);
+	loop_timer_free(p->deadline);
+	buf_clear(&p->out);
+	free(p);
+}
+
+static int
+check_start(const struct proj *p, const char *path, struct err *err)
+{
+	size_t len = strlen(path);
+
+	if (p->fd == -1)
+		return (err_set(err, ERR_TRANSIENT,
+		    "fsproj: not connected"));
+	if (path[0] != '/' || len > FSPROJ_PATH_MAX)
+		return (err_set(err, ERR_INVALID, "target \"%s\" is no "
+		    "absolute path of at most %d bytes", path,
+		    FSPROJ_PATH_MAX));
+	return (0);
+}
+
+static int
+check_file(const struct proj_file *f, struct err *err)
+{
+	if (proj_path_projected(f->path, err) == -1)
+		return (-1);
+	if (f->mode > 0777)
+		return (err_set(err, ERR_INVALID,
+		    "%s: mode %o is above 0777", f->path, f->mode));
+	if (f->uid == (uid_t)-1 || f->gid == (gid_t)-1)
+		return (err_set(err, ERR_INVALID, "%s: no such owner",
+		    f->path));
+	return (0);
+}
+
+/* Room for two generations: the old one stands while the new one is filled. */
+static int
+measure(struct op *op, struct err *err)
+{
+	uint64_t size = 0, inodes = 16, names = 0;
+	const char *at;
+	size_t i;
+
+	for (i = 0; i < op->n; i++) {
+		if (op->files[i].size > FSPROJ_SIZE_MAX)
+			size = FSPROJ_SIZE_MAX;
+		else
+			size += (op->files[i].size + PAGE - 1) & ~(PAGE - 1);
+		names += strlen(op->files[i].path);
+		inodes += 4;	/* file and link, twice; then its folders */
+		for (at = op->files[i].path; *at; at++)
+			inodes += *at == '/' ? 2 : 0;
+	}
+	op->inodes = (uint32_t)inodes;
+	op->size = op->target.size_max ? op->target.size_max :
+	    2 * size + ROOM;
+	if (names > FSPROJ_NAMES_MAX || inodes > FSPROJ_INODES_MAX)
+		return (err_set(err, ERR_LIMIT,
+		    "the names of the files are too long together"));
+	if (op->size > FSPROJ_SIZE_MAX)
+		return (err_set(err, ERR_LIMIT, "a volume of %llu bytes, at "
+		    "most %llu are possible", (unsigned long long)op->size,
+		    FSPROJ_SIZE_MAX));
+	return (0);
+}
+
+int
+proj_write(struct proj *p, const struct proj_target *target,
+    const struct proj_file *files, size_t n, proj_fill_fn fill,
+    proj_done_fn done, void *arg, struct err *err)
+{
+	struct op *op;
+	size_t i;
+
+	if (check_start(p, target->path, err) == -1)
+		return (-1);
+	if (target->dir_mode > 0777)
+		return (err_set(err, ERR_INVALID, "%s: mode %o is above 0777",
+		    target->path, target->dir_mode));
+	if (n > FSPROJ_FILES_MAX)
+		return (err_set(err, ERR_LIMIT, "%s: %zu files, at most %d "
+		    "are possible", target->path, n, FSPROJ_FILES_MAX));
+	for (i = 0; i < n; i++)
+		if (check_file(&files[i], err) == -1)
+			return (err_wrap(err, "%s", target->path));
+	op = op_new(OP_WRITE, target, target->path, arg);
+	op->files = mem_array(n, sizeof(*files));
+	for (i = 0; i < n; i++) {
+		op->files[i] = files[i];
+		op->files[i].path = str_dup(files[i].path);
+	}
+	op->n = n;
+	op->fill = fill;
+	op->done = done;
+	if (measure(op, err) == -1) {
+		op_free(op);
+		return (err_wrap(err, "%s", target->path));
+	}
+	op_queue(p, op);
+	return (0);
+}
+
+int
+proj_remove(struct proj *p, const struct proj_target *target,
+    proj_done_fn done, void *arg, struct err *err)
+{
+	struct op *op;
+
+	if (check_start(p, target->path, err) == -1)
+		return (-1);
+	clean_drop(p, target->path);
+	op = op_new(OP_REMOVE, target, target->path, arg);
+	op->done = done;
+	op_queue(p, op);
+	return (0);
+}
+
+int
+proj_list(struct proj *p, proj_list_fn done, void *arg, struct err *err)
+{
+	struct op *op;
+
+	if (check_start(p, "/", err) == -1)
+		return (-1);
+	op = op_new(OP_LIST, NULL, NULL, arg);
+	op->listed = done;
+	op_queue(p, op);
+	return (0);
+}
+
+int
+proj_bind(struct proj *p, const char *path, proj_bind_fn done, void *arg,
+    struct err *err)
+{
+	struct op *op;
+
+	if (check_start(p, path, err) == -1)
+		return (-1);
+	op = op_new(OP_BIND, NULL, path, arg);
+	op->bound = done;
+	op_queue(p, op);
+	return (0);
+}
