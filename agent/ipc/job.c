@@ -8,7 +8,7 @@
 /* Ceilings of what one text may be; longer is a frame that nobody of us
  * sent. */
 #define NAME_MAX_LEN 4096		/* names, kinds, delimiters, hosts */
-#define TEXT_MAX_LEN (64u << 10)	/* messages */
+#define TEXT_MAX_LEN (256u << 10)	/* messages; ESO's quote templates */
 #define HEAD_MAX_LEN (4u << 20)		/* an object without its values */
 #define BODIES_MAX 65536
 #define STORES_MAX 1024
@@ -73,6 +73,21 @@ get_count(struct wire *w, size_t max, size_t least)
 		return (n);
 	w->bad = 1;
 	return (0);
+}
+
+/* A text of ours that grew too long is cut, between runes: better than a frame
+ * that the other side refuses. */
+static void
+put_text(struct buf *out, const char *s, size_t max)
+{
+	size_t len = s == NULL ? 0 : strlen(s);
+
+	if (len > max) {
+		len = max;
+		while (len > 0 && ((unsigned char)s[len] & 0xc0) == 0x80)
+			len--;
+	}
+	wire_bytes(out, s == NULL ? "" : s, len);
 }
 
 /* --- zygote ------------------------------------------------------------------------ */
@@ -163,7 +178,7 @@ job_object_write(const struct job_object *m, struct buf *out)
 	wire_str(out, m->name);
 	wire_str(out, m->head);
 	wire_bytes(out, m->body, m->body_len);
-	wire_str(out, m->rejected);
+	put_text(out, m->rejected, TEXT_MAX_LEN);
 }
 
 int
@@ -204,7 +219,7 @@ job_finding_write(const struct job_finding *m, struct buf *out)
 	wire_u32(out, m->line);
 	wire_u8(out, m->fatal ? 1 : 0);
 	wire_str(out, m->object);
-	wire_str(out, m->text);
+	put_text(out, m->text, TEXT_MAX_LEN);
 }
 
 int
@@ -337,9 +352,9 @@ job_item_write(const struct job_item *m, struct buf *out)
 	wire_str(out, m->host);
 	wire_str(out, m->store);
 	wire_str(out, m->reason);
-	wire_str(out, m->message);
-	wire_str(out, m->event_text);
-	wire_str(out, m->error);
+	put_text(out, m->message, TEXT_MAX_LEN);
+	put_text(out, m->event_text, TEXT_MAX_LEN);
+	put_text(out, m->error, TEXT_MAX_LEN);
 	wire_u8(out, m->payload != NULL);
 	wire_bytes(out, m->payload, m->payload != NULL ? m->payload_len : 0);
 }
@@ -413,7 +428,7 @@ job_done_write(const struct job_done *m, struct buf *out)
 		wire_u32(out, s->logins);
 		wire_u8(out, s->valid ? 1 : 0);
 		wire_str(out, s->reason);
-		wire_str(out, s->message);
+		put_text(out, s->message, TEXT_MAX_LEN);
 	}
 }
 

@@ -167,11 +167,26 @@ put_entries(struct buf *out, struct payload_entry *v, size_t n, const char *what
 	return (0);
 }
 
+static int
+check_values(const struct payload *p, struct err *err)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < p->ndata; i++)
+		sum += p->data[i].len;
+	if (sum > PAYLOAD_VALUES_MAX)
+		return (err_set(err, ERR_LIMIT, "data: Too long: may not be "
+		    "more than %u bytes", PAYLOAD_VALUES_MAX));
+	return (0);
+}
+
 int
 payload_write(struct payload *p, struct buf *out, struct err *err)
 {
 	size_t start = out->len;
 
+	if (check_values(p, err) == -1)
+		return (-1);
 	buf_adds(out, MAGIC);
 	buf_addc(out, p->immutable ? 1 : 0);
 	put_bytes(out, p->type, p->typelen);
@@ -188,7 +203,6 @@ payload_write(struct payload *p, struct buf *out, struct err *err)
 	return (0);
 }
 
-/* Read or just put together, sorted or not. */
 const struct payload_entry *
 payload_find(const struct payload *p, const char *key)
 {

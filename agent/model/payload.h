@@ -16,10 +16,12 @@
  *	u32 n { str key, str value } labels, the same annotations,
  *	u32 n { str key, bytes value } data, keys in byte order.
  *
- * Equal content gives equal bytes.  Reading copies nothing: the entries point
+ * Labels and annotations lie in byte order too; no name occurs twice.  Equal
+ * content gives equal bytes.  Reading copies nothing: the entries point
  * into the block (which lies in the arena while it is open).
  */
-#define PAYLOAD_MAX (1u << 20)		/* as the API server's Secret limit */
+#define PAYLOAD_MAX (3u << 19)		/* an object that etcd takes */
+#define PAYLOAD_VALUES_MAX (1u << 20)	/* the API server's limit for data */
 #define PAYLOAD_KEYS_MAX 8192
 
 struct payload_entry {
@@ -43,9 +45,11 @@ int payload_read(struct payload *p, const uint8_t *data, size_t len,
     struct err *err);
 void payload_clear(struct payload *p);
 /* payload_write(p, out, err): sorts all three arrays first; LIMIT beyond
- * PAYLOAD_MAX or PAYLOAD_KEYS_MAX. ${out} is a secret buffer. */
+ * PAYLOAD_MAX, PAYLOAD_KEYS_MAX or PAYLOAD_VALUES_MAX (with the API server's
+ * words for that), INVALID when a name occurs twice.  ${out} is a secret
+ * buffer; after a failure it holds nothing useful. */
 int payload_write(struct payload *p, struct buf *out, struct err *err);
-/* payload_find(p, key): a data entry or NULL. */
+/* payload_find(p, key): a data entry or NULL; sorted or not. */
 const struct payload_entry *payload_find(const struct payload *p,
     const char *key);
 
