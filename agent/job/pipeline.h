@@ -34,7 +34,12 @@ struct pipeline_result {
 	int written;		/* ESO would create or update the Secret */
 	char *target;		/* name of the Secret */
 	char *type;		/* of the Secret */
-	int immutable;
+	int immutable;		/* -1 absent, else 0 or 1 */
+	char **owners;		/* "Kind/name", or "Kind/name controller" */
+	size_t nowners;
+	char **finalizers;
+	size_t nfinalizers;
+	struct json *manifest;	/* target.manifest's object, NULL */
 	struct strmap *labels, *annotations;	/* to char *, owned */
 	struct kv data;
 	int has_secret;		/* the fields above are the Secret afterwards */

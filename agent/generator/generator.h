@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef GENERATOR_GENERATOR_H
+#define GENERATOR_GENERATOR_H
+
+#include "base/err.h"
+#include "base/json.h"
+#include "value/kv.h"
+
+/*
+ * Generated values: one file a kind, one exported const struct, one line in
+ * registry.c (External Secrets Operator 2.9: generators/v1).
+ */
+struct generator {
+	const char *kind;		/* "Password" */
+	const char *cluster_key;	/* below ClusterGenerator's spec.generator */
+	/* generate: ${spec} is the object's spec, NULL when absent.  Errors
+	 * have ESO's words behind "error using generator: ". */
+	int (*generate)(const struct json *spec, struct kv *ret,
+	    struct err *err);
+};
+
+/* generator_find(kind): NULL when not built. */
+const struct generator *generator_find(const char *kind);
+/* generator_known(kind): one of the kinds that ESO 2.9 has? */
+int generator_known(const char *kind);
+
+#endif

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <sys/mman.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/sandbox.h"
+#include "ipc/job.h"
+#include "job/fetch.h"
+#include "job/pipeline.h"
+#include "model/payload.h"
+#include "seal/box.h"
+
+#define SEND_TIMEOUT_MS 30000
+#define REQUEST_TIMEOUT_MS 30000
+
+/* --- memory that is neither swapped nor dumped --------------------------------- */
+
+struct locked {
+	uint8_t *data;
+	size_t size;
+};
+
+static int
+locked_new(struct locked *l, size_t size, struct err *err)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return (err_sys(err, "memory for the request"));
+	/* best effort: the limit may be small, the life is short */
+	(void)mlock(p, size);
+	(void)madvise(p, size, MADV_DONTDUMP);
+	l->data = p;
+	l->size = size;
+	return (0);
+}
+
+static void
+locked_free(struct locked *l)
+{
+	if (l->data == NULL)
+		return;
+	secret_wipe(l->data, l->size);
+	munmap(l->data, l->size);
+	l->data = NULL;
+}
+
+#define cleanup_locked __attribute__((cleanup(locked_free)))
+
+/* --- the request ------------------------------------------------------------------ */
+
+/* One-time keys: public first, then secret. */
+static int
+hello(int fd, struct locked *keys, struct err *err)
+{
+	if (locked_new(keys, 2 * BOX_KEY_LEN, err) == -1)
+		return (-1);
+	box_keypair(keys->data, keys->data + BOX_KEY_LEN);
+	return (frame_send(fd, JOB_HELLO, keys->data, BOX_KEY_LEN, NULL, 0,
+	    SEND_TIMEOUT_MS, err));
+}
+
+static int
+receive(int fd, const struct locked *keys, struct locked *plain,
+    size_t *ret_len, struct err *err)
+{
+	struct frame f;
+	int rc = -1;
+
+	frame_init(&f, JOB_FRAME_MAX);
+	if (frame_recv(fd, &f, REQUEST_TIMEOUT_MS, err) != 1 ||
+	    f.type != JOB_FETCH || f.body.len < BOX_OVERHEAD) {
+		if (err->kind == ERR_NONE)
+			err_set(err, ERR_INVALID, "fetch: no request");
+		goto done;
+	}
+	*ret_len = f.body.len - BOX_OVERHEAD;
+	if (locked_new(plain, *ret_len + 1, err) == -1)
+		goto done;
+	rc = box_open(keys->data, keys->data + BOX_KEY_LEN, f.body.data,
+	    f.body.len, plain->data, err);
+done:
+	frame_clear(&f);
+	return (rc);
+}
+
+static int
+parse_bodies(const struct job_fetch *m, struct objects *objects,
+    struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < m->nbodies; i++) {
+		struct json *obj = json_parse((const char *)m->bodies[i].data,
+		    m->bodies[i].len, err);
+
+		if (obj == NULL)
+			return (err_wrap(err, "fetch: object %zu", i));
+		if (objects_put(objects, obj, "default", err) == -1)
+			return (err_wrap(err, "fetch: object %zu", i));
+	}
+	return (0);
+}
+
+/* --- answers ------------------------------------------------------------------------- */
+
+/* Borrowed views of a result, for payload_write. */
+static struct payload_entry *
+text_entries(const struct strmap *m, size_t *ret_n)
+{
+	struct payload_entry *v;
+	size_t i, n = 0;
+
+	v = mem_array(m == NULL ? 0 : strmap_len(m), sizeof(*v));
+	for (i = m == NULL ? 0 : strmap_next(m, 0); i != 0;
+	    i = strmap_next(m, i)) {
+		const char *value = strmap_val(m, i);
+
+		v[n].key = strmap_key(m, i);
+		v[n].keylen = (uint32_t)strlen(v[n].key);
+		v[n].value = (const uint8_t *)value;
+		v[n].len = (uint32_t)strlen(value);
+		n++;
+	}
+	*ret_n = n;
+	return (v);
+}
+
+static struct payload_entry *
+data_entries(const struct kv *data, size_t *ret_n)
+{
+	struct payload_entry *v;
+	size_t i, n = 0;
+
+	v = mem_array(kv_len(data), sizeof(*v));
+	for (i = strmap_next(data->map, 0); i != 0;
+	    i = strmap_next(data->map, i)) {
+		const struct secret *value = strmap_val(data->map, i);
+
+		v[n].key = strmap_key(data->map, i);
+		v[n].keylen = (uint32_t)strlen(v[n].key);
+		v[n].value = secret_data(value);
+		v[n].len = (uint32_t)secret_len(value);
+		n++;
+	}
+	*ret_n = n;
+	return (v);
+}
+
+static int
+seal_payload(const struct pipeline_result *r, const uint8_t *core_key,
+    struct buf *out, struct err *err)
+{
+	cleanup_buf struct buf plain = BUF_SECRET(PAYLOAD_MAX);
+	struct payload p = { 0 };
+	int rc;
+
+	p.immutable = r->immutable == 1;
+	p.type = str_or(r->type, "Opaque");
+	p.typelen = (uint32_t)strlen(p.type);
+	p.labels = text_entries(r->labels, &p.nlabels);
+	p.annotations = text_entries(r->annotations, &p.nannotations);
+	p.data = data_entries(&r->data, &p.ndata);
+	rc = payload_write(&p, &plain, err);
+	payload_clear(&p);
+	if (rc == 0)
+		rc = box_seal(core_key, plain.data, plain.len, out, err);
+	return (rc);
+}
+
+static char *
+copy(const char *s)
+{
+	return (str_dup(s != NULL ? s : ""));
+}
+
+/* A result that cannot be handed over has failed after all. */
+static void
+spoil(struct job_item *item, const struct err *err)
+{
+	item->outcome = JOB_FAILED;
+	item->err_kind = err->kind;
+	free(item->reason);
+	free(item->message);
+	free(item->event_text);
+	free(item->error);
+	item->reason = copy("SecretSyncedError");
+	item->message = copy("could not update secret");
+	item->event_text = copy(err_msg(err));
+	item->error = copy(err_msg(err));
+}
+
+static int
+answer(int fd, uint32_t index, const struct pipeline_result *r,
+    const uint8_t *core_key, struct err *err)
+{
+	cleanup_buf struct buf out = BUF_PLAIN(JOB_ITEM_MAX);
+	cleanup_err struct err why = ERR_INIT;
+	struct buf box = BUF_PLAIN(JOB_ITEM_MAX);
+	struct job_item item = { .index = index, .outcome = r->outcome,
+		.err_kind = r->err_kind,
+		.http_status = (uint32_t)r->http_status,
+		.retry_after_ms = r->retry_after_ms };
+	int rc;
+
+	item.host = copy(r->host);
+	item.store = copy(r->store);
+	item.reason = copy(r->rejected != NULL ? "Rejected" : r->reason);
+	item.message = copy(r->rejected != NULL ? r->rejected : r->message);
+	item.event_text = copy(r->rejected != NULL ? r->rejected : r->error);
+	item.error = copy(r->rejected != NULL ? r->rejected : r->ours);
+	if (r->outcome == JOB_READY && r->has_secret) {
+		if (seal_payload(r, core_key, &box, &why) == -1) {
+			spoil(&item, &why);
+			buf_clear(&box);
+		} else {
+			item.payload_len = box.len;
+			item.payload = (uint8_t *)buf_take(&box);
+		}
+	}
+	job_item_write(&item, &out);
+	job_item_clear(&item);
+	rc = buf_finish(&out, "item", err);
+	return (rc == -1 ? -1 : frame_send(fd, JOB_ITEM, out.data, out.len,
+	    NULL, 0, SEND_TIMEOUT_MS, err));
+}
+
+static int
+finish(int fd, const struct pipeline *p, struct err *err)
+{
+	cleanup_buf struct buf out = BUF_PLAIN(JOB_FRAME_MAX);
+	struct job_done done;
+	int rc;
+
+	pipeline_done(p, &done);
+	job_done_write(&done, &out);
+	job_done_clear(&done);
+	rc = buf_finish(&out, "end of the job", err);
+	return (rc == -1 ? -1 : frame_send(fd, JOB_DONE, out.data, out.len,
+	    NULL, 0, SEND_TIMEOUT_MS, err));
+}
+
+/* --- the job ------------------------------------------------------------------------- */
+
+static int
+run_items(int fd, const struct job_fetch *m, const struct objects *objects,
+    struct err *err)
+{
+	struct pipeline_options opts = {
+		.class_name = m->class_name,
+		.claim_unclassed = (m->flags & JOB_CLAIM_UNCLASSED) != 0,
+		.allow_ambient = (m->flags & JOB_AMBIENT_IDENTITY) != 0,
+		.generic_targets = (m->flags & JOB_GENERIC_TARGETS) != 0,
+		.delim_left = m->delim_left,
+		.delim_right = m->delim_right,
+		.timeout_ms = m->timeout_ms,
+	};
+	struct pipeline *p = pipeline_new(&opts, objects);
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < m->nitems && rc == 0; i++) {
+		struct pipeline_result r;
+
+		pipeline_run(p, m->items[i].ns, m->items[i].name, &r);
+		rc = answer(fd, (uint32_t)i, &r, m->core_key, err);
+		pipeline_result_clear(&r);
+	}
+	if (rc == 0)
+		rc = finish(fd, p, err);
+	pipeline_free(p);
+	return (rc);
+}
+
+static const char *const readable[] = {
+	"/etc", "/run/systemd/resolve", "/lib", "/usr/lib",
+	"/usr/share/ca-certificates", NULL
+};
+static const char *const readable_ambient[] = {
+	"/etc", "/run/systemd/resolve", "/lib", "/usr/lib",
+	"/usr/share/ca-certificates", "/var/run/secrets", "/run/secrets", NULL
+};
+
+int
+fetch_job(int fd, int require_sandbox, struct err *err)
+{
+	cleanup_locked struct locked keys = { 0 }, plain = { 0 };
+	struct sandbox_paths paths = { readable, NULL };
+	struct job_fetch m = { 0 };
+	struct objects objects;
+	size_t len;
+	int rc = -1;
+
+	objects_init(&objects);
+	if (hello(fd, &keys, err) == -1 ||
+	    receive(fd, &keys, &plain, &len, err) == -1 ||
+	    job_fetch_read(&m, plain.data, len, err) == -1)
+		goto done;
+	if (m.flags & JOB_AMBIENT_IDENTITY)
+		paths.read = readable_ambient;
+	locked_free(&keys);
+	if (sandbox_enter(SANDBOX_FETCH, &paths, require_sandbox, NULL,
+	    err) == -1 || parse_bodies(&m, &objects, err) == -1)
+		goto done;
+	rc = run_items(fd, &m, &objects, err);
+done:
+	job_fetch_clear(&m);
+	objects_clear(&objects);
+	return (rc);
+}
