@@ -23,7 +23,8 @@ struct http_options {
 	const char *cert_pem;	/* client certificate chain; NULL: none */
 	const struct secret *key_pem;
 	uint32_t connect_timeout_ms;	/* 0: 10 s */
-	uint32_t timeout_ms;		/* of a whole request; 0: 30 s */
+	uint32_t timeout_ms;		/* of a whole http_do, its retries and
+					 * redirects included; 0: 30 s */
 	size_t response_max;		/* bytes; 0: 4 MiB */
 	/* Retries, decided here and nowhere else (net/retry.h). */
 	int max_retries;		/* -1: the default of 2 */
@@ -52,6 +53,8 @@ struct http_request {
 	size_t nheaders;
 	const struct secret *body;	/* NULL: none */
 	const char *content_type;	/* with a body */
+	uint32_t timeout_ms;		/* retries included; 0: the client's */
+	int once;			/* no retries */
 };
 
 struct http_response {
