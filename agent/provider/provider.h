@@ -63,7 +63,12 @@ struct provider_env {
 	int http_status;
 	uint32_t retry_after_ms;
 	char *host;
+	/* The last failure in our words, for status: "vault: GET
+	 * secret/data/x: 403"; never a body, a token or a value.  NULL none. */
+	char *ours;
 };
+/* provider_env_clear: free what drivers left there (host, ours). */
+void provider_env_clear(struct provider_env *env);
 
 /**
  * provider_secret(env, ref, default_key, ret, err):
@@ -82,6 +87,9 @@ int provider_ca(const struct provider_env *env, const struct json *bundle,
 /* provider_blame: remember the host and the status of the last failure. */
 void provider_blame(struct provider_env *env, const char *host, int status,
     uint32_t retry_after_ms);
+/* provider_ours: remember the last failure in our words. */
+void provider_ours(struct provider_env *env, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* --- the driver ------------------------------------------------------------------ */
 
@@ -116,7 +124,8 @@ struct provider {
 	    struct kv *ret, struct err *err);
 	int (*find)(struct provider_conn *c, const struct find_ref *ref,
 	    struct kv *ret, struct err *err);
-	/* Store condition: 0 Valid; -1 with ESO's words. NULL: always valid. */
+	/* Store condition: 0 Valid; 1 ESO's ValidationUnknown, the store is
+	 * used; -1 with ESO's words. NULL: always valid. */
 	int (*validate)(struct provider_conn *c, struct err *err);
 	/* Revokes what was logged in; failures do not matter any more. */
 	void (*close)(struct provider_conn *c);

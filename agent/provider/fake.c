@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/codec.h"
+#include "base/mem.h"
+#include "provider/registry.h"
+#include "value/doc.h"
+#include "value/gjson.h"
+#include "value/gostr.h"
+#include "value/regex.h"
+
+/*
+ * The store whose values stand in its own manifest: ESO 2.9.0
+ * providers/v1/fake/fake.go.
+ */
+#define DUMP_MAX (64u << 10)
+#define KEY_MAX (1u << 20)
+#define VALUE_MAX (8u << 20)
+
+static const struct setting settings[] = {
+	{ "data", SET_LIST, SET_REQUIRED, NULL, NULL, "what the store holds" },
+	{ "data[].key", SET_STRING, SET_REQUIRED, NULL, NULL, "remote key" },
+	{ "data[].value", SET_STRING, SET_REQUIRED | SET_INLINE_VALUE, NULL,
+	    NULL, "its value" },
+	{ "data[].version", SET_STRING, 0, NULL, NULL, "its version" },
+	{ "validationResult", SET_INT, 0, NULL, NULL,
+	    "0 ready, 1 unknown, 2 error" },
+	{ 0 }
+};
+
+struct entry {
+	char *key;
+	char *version;
+	struct secret *value;
+};
+
+struct provider_conn {
+	struct strmap *entries;		/* key and version as one -> entry */
+	struct provider_env *env;
+};
+
+static const char *
+text(const struct json *obj, const char *key)
+{
+	return (str_or(json_str(json_get(obj, key)), ""));
+}
+
+static void
+check(const struct store *store, struct findings *f)
+{
+	size_t i = 0;
+
+	for (const struct json *d = json_first(json_get(store->spec, "data"));
+	    d != NULL; d = json_next(d), i++) {
+		cleanup_free char *field = str_fmt(
+		    "spec.provider.fake.data[%zu]", i);
+
+		if (!json_is(d, JSON_OBJECT))
+			continue;
+		if (text(d, "key")[0] == '\0')
+			findings_reject(f, FINDING_WEBHOOK, d, field,
+			    "key must be set in data %zu", i);
+		else if (text(d, "value")[0] == '\0')
+			findings_reject(f, FINDING_WEBHOOK, d, field,
+			    "at least one value must be set in data %zu", i);
+	}
+}
+
+/* --- open --------------------------------------------------------------------- */
+
+static void
+entry_free(void *arg)
+{
+	struct entry *e = arg;
+
+	free(e->key);
+	free(e->version);
+	secret_free(e->value);
+	free(e);
+}
+
+static int
+fake_open(struct provider_env *env, struct provider_conn **ret,
+    struct err *err)
+{
+	struct provider_conn *c;
+
+	if (env->store->spec == NULL)
+		return (err_set(err, ERR_INVALID,
+		    "missing store provider fake"));
+	c = mem_alloc(sizeof(*c));
+	c->env = env;
+	c->entries = strmap_new(entry_free);
+	for (const struct json *d = json_first(json_get(env->store->spec,
+	    "data")); d != NULL; d = json_next(d)) {
+		struct entry *e = mem_alloc(sizeof(*e));
+		cleanup_free char *map_key = str_fmt("%s%s", text(d, "key"),
+		    text(d, "version"));
+
+		e->key = str_dup(text(d, "key"));
+		e->version = str_dup(text(d, "version"));
+		e->value = secret_new(text(d, "value"),
+		    strlen(text(d, "value")));
+		strmap_put(c->entries, map_key, e);
+	}
+	*ret = c;
+	return (0);
+}
+
+static void
+fake_close(struct provider_conn *c)
+{
+	if (c == NULL)
+		return;
+	strmap_free(c->entries);
+	free(c);
+}
+
+/* --- one value ------------------------------------------------------------------ */
+
+static int
+no_secret(struct err *err)
+{
+	return (err_set(err, ERR_NOTFOUND, PROVIDER_NO_SECRET));
+}
+
+static int
+fake_get(struct provider_conn *c, const struct remote_ref *ref,
+    struct secret **ret, struct err *err)
+{
+	cleanup_free char *map_key = str_fmt("%s%s", ref->key, ref->version);
+	const struct entry *e = strmap_get(c->entries, map_key);
+	cleanup_buf struct buf out = BUF_SECRET(VALUE_MAX);
+	struct gjson g;
+	int exists;
+
+	c->env->requests++;
+	if (e == NULL || strcmp(e->version, ref->version) != 0)
+		return (no_secret(err));
+	if (ref->property[0] == '\0') {
+		*ret = secret_new(secret_data(e->value),
+		    secret_len(e->value));
+		return (0);
+	}
+	gjson_get((const char *)secret_data(e->value), secret_len(e->value),
+	    ref->property, &g);
+	exists = g.type != DOC_NONE;
+	gjson_string(&g, &out);
+	gjson_clear(&g);
+	if (!exists)
+		return (no_secret(err));
+	if (buf_finish(&out, "the value", err) == -1)
+		return (-1);
+	*ret = secret_from_buf(&out);
+	return (0);
+}
+
+/* --- extract ---------------------------------------------------------------------- */
+
+static const char *
+go_kind(enum doc_type t)
+{
+	switch (t) {
+	case DOC_STRING:
+		return ("string");
+	case DOC_NUMBER:
+		return ("number");
+	case DOC_TRUE:
+	case DOC_FALSE:
+		return ("bool");
+	default:
+		return ("array");
+	}
+}
+
+static int
+add_member(const struct doc *key, const struct doc *value, struct kv *ret,
+    struct err *err)
+{
+	cleanup_buf struct buf k = BUF_SECRET(KEY_MAX);
+	cleanup_buf struct buf v = BUF_SECRET(VALUE_MAX);
+
+	doc_string(key, &k);
+	if (buf_finish(&k, "a key", err) == -1 ||
+	    doc_value(value, DOC_RAW_MESSAGE, &v, err) == -1 ||
+	    buf_finish(&v, "a value", err) == -1)
+		return (-1);
+	if (strlen(buf_str(&k)) != k.len)
+		return (err_set(err, ERR_INVALID, "a key holds a zero byte"));
+	kv_put(ret, buf_str(&k), secret_from_buf(&v));
+	return (0);
+}
+
+static int
+fake_get_map(struct provider_conn *c, const struct remote_ref *ref,
+    struct kv *ret, struct err *err)
+{
+	cleanup_secret struct secret *s = NULL;
+	struct doc top, key, value;
+	size_t at = 0;
+
+	if (fake_get(c, ref, &s, err) == -1)
+		return (-1);
+	if (doc_parse((const char *)secret_data(s), secret_len(s), &top,
+	    err) == -1)
+		return (err_wrap(err, "unable to unmarshal secret"));
+	if (top.type == DOC_NULL)
+		return (0);
+	if (top.type != DOC_OBJECT)
+		return (err_set(err, ERR_INVALID, "unable to unmarshal secret: "
+		    "json: cannot unmarshal %s into Go value of type "
+		    "map[string]json.RawMessage", go_kind(top.type)));
+	while (doc_next(&top, &at, &key, &value))
+		if (add_member(&key, &value, ret, err) == -1)
+			return (-1);
+	return (0);
+}
+
+/* --- find ----------------------------------------------------------------------------- */
+
+static void
+quote(struct buf *out, const char *s)
+{
+	gostr_quote(s, strlen(s), out);
+}
+
+/* Go's %#v of the struct; where a pointer is set, Go prints its address. */
+static int
+unsupported(const struct find_ref *ref, struct err *err)
+{
+	cleanup_buf struct buf out = BUF_PLAIN(DUMP_MAX);
+	cleanup_free const char **tags = NULL;
+	size_t n = 0;
+
+	buf_adds(&out, "unsupported find operator: v1.ExternalSecretFind{"
+	    "Path:(*string)(");
+	buf_adds(&out, ref->path != NULL ? "0xc000000000" : "nil");
+	buf_adds(&out, "), Name:(*v1.FindName)(nil), Tags:map[string]string");
+	if (ref->tags != NULL)
+		tags = strmap_sorted(ref->tags, &n);
+	buf_adds(&out, ref->tags != NULL ? "{" : "(nil)");
+	for (size_t i = 0; i < n; i++) {
+		buf_adds(&out, i > 0 ? ", " : "");
+		quote(&out, tags[i]);
+		buf_addc(&out, ':');
+		quote(&out, strmap_get(ref->tags, tags[i]));
+	}
+	buf_adds(&out, ref->tags != NULL ? "}" : "");
+	buf_adds(&out, ", ConversionStrategy:");
+	quote(&out, ref->conversion);
+	buf_adds(&out, ", DecodingStrategy:");
+	quote(&out, ref->decoding);
+	buf_adds(&out, ", NullBytePolicy:");
+	quote(&out, ref->null_byte);
+	buf_addc(&out, '}');
+	return (err_set(err, ERR_INVALID, "%s", buf_str(&out)));
+}
+
+/* The newest version of each key, versions compared as text. */
+static void
+collect(const struct provider_conn *c, const struct regex *re, struct kv *ret)
+{
+	struct strmap *newest = strmap_new(NULL);
+
+	for (size_t i = strmap_next(c->entries, 0); i != 0;
+	    i = strmap_next(c->entries, i)) {
+		const struct entry *e = strmap_val(c->entries, i);
+		const struct entry *old = strmap_get(newest, e->key);
+
+		if (!regex_match(re, e->key, strlen(e->key)))
+			continue;
+		if (old != NULL && strcmp(old->version, e->version) >= 0)
+			continue;
+		strmap_put(newest, e->key, strmap_val(c->entries, i));
+		kv_put_bytes(ret, e->key, secret_data(e->value),
+		    secret_len(e->value));
+	}
+	strmap_free(newest);
+}
+
+static int
+fake_find(struct provider_conn *c, const struct find_ref *ref, struct kv *ret,
+    struct err *err)
+{
+	enum value_conversion how;
+	struct regex *re = NULL;
+
+	c->env->requests++;
+	if (ref->name_regexp == NULL)
+		return (unsupported(ref, err));
+	if (regex_new(ref->name_regexp, strlen(ref->name_regexp), &re,
+	    err) == -1)
+		return (err_wrap(err, "could not compile find.name.regexp "
+		    "[%s]", ref->name_regexp));
+	collect(c, re, ret);
+	regex_free(re);
+	/* ESO converts here and once more in its controller. */
+	if (value_conversion_parse(ref->conversion, &how) == -1)
+		return (0);
+	return (value_convert_keys(ret, how, err));
+}
+
+/* --- the store's condition -------------------------------------------------------------- */
+
+static int
+fake_validate(struct provider_conn *c, struct err *err)
+{
+	int result = (int)json_num(json_get(c->env->store->spec,
+	    "validationResult"), 0);
+
+	if (result == 0 || result == 1)
+		return (result);
+	return (err_set(err, ERR_INVALID, "unable to validate"));
+}
+
+const struct provider provider_fake = {
+	.name = "fake",
+	.metric = "Fake",
+	.settings = settings,
+	.check = check,
+	.open = fake_open,
+	.get = fake_get,
+	.get_map = fake_get_map,
+	.find = fake_find,
+	.validate = fake_validate,
+	.close = fake_close,
+};

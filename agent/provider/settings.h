@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PROVIDER_SETTINGS_H
+#define PROVIDER_SETTINGS_H
+
+#include "base/json.h"
+#include "model/object.h"
+#include "model/store.h"
+
+/**
+ * settings_check_ref(store, ref, field, phrase, f):
+ * ESO's ValidateReferentSecretSelector: a SecretStore refers to its own
+ * namespace only.  Otherwise a REJECT "PHRASE: namespace should …" at ${field},
+ * and -1.  An absent ${ref} is fine.
+ */
+int settings_check_ref(const struct store *store, const struct json *ref,
+    const char *field, const char *phrase, struct findings *f);
+
+#endif
