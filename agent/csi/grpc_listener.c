@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #define READS_A_TURN 8
 #define ACCEPTS_A_TURN 64
 #define ACCEPT_PAUSE_MS 100
+#define ROOM_AFTER_MS 500	/* younger ones may be about to ask */
 
 struct conn {
 	struct grpc_listener *listener;
@@ -38,7 +40,6 @@ struct grpc_listener {
 	void *arg;
 	struct conn *conns;
 	size_t nconns;
-	int full;
 	struct grpc_budget budget;
 	struct grpc_patience patience;
 	const struct clock *clock;
@@ -72,10 +73,6 @@ conn_close(struct conn *c)
 	buf_clear(&c->out);
 	close(c->fd);
 	free(c);
-	if (l->full && l->watch) {
-		l->full = 0;
-		loop_fd_watch(l->watch, LOOP_READ);
-	}
 }
 
 /* Write what the session has.  1: all of it; 0: the socket is full; -1: the
@@ -271,13 +268,24 @@ warn_peer(struct grpc_listener *l)
 	    "nor the agent's own");
 }
 
-/* At the ceiling the one that has been idle longest makes room. */
+static void
+accept_later(struct grpc_listener *l)
+{
+	loop_fd_watch(l->watch, 0);
+	loop_timer_start(l->pause, ACCEPT_PAUSE_MS);
+}
+
+/* At the ceiling, and somebody waits: the one that has been idle longest
+ * makes room. */
 static int
 make_room(struct grpc_listener *l)
 {
+	struct pollfd waiting = { l->fd, POLLIN, 0 };
 	struct conn *c, *oldest = NULL;
-	int64_t stuck, idle, since = INT64_MAX;
+	int64_t stuck, idle, since = now_ms(l) - ROOM_AFTER_MS;
 
+	if (poll(&waiting, 1, 0) != 1)
+		return (-1);
 	for (c = l->conns; c; c = c->next) {
 		grpc_session_ages(c->session, &stuck, &idle);
 		if (idle < since) {
@@ -311,8 +319,7 @@ on_accept(void *arg, int events)
 	for (i = 0; i < ACCEPTS_A_TURN; i++) {
 		if (l->nconns >= l->patience.connections &&
 		    make_room(l) == -1) {
-			loop_fd_watch(l->watch, 0);
-			l->full = 1;
+			accept_later(l);
 			return;
 		}
 		fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -322,8 +329,7 @@ on_accept(void *arg, int events)
 			return;
 		if (fd == -1) {
 			/* No descriptors or no memory: not in a busy loop. */
-			loop_fd_watch(l->watch, 0);
-			loop_timer_start(l->pause, ACCEPT_PAUSE_MS);
+			accept_later(l);
 			return;
 		}
 		if (peer_allowed(fd)) {

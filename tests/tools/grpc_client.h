@@ -22,6 +22,7 @@ struct gc_call {
 	size_t len, pos;
 	int http, code;			/* -1 until they came */
 	unsigned headers;		/* HEADERS frames of the answer */
+	int no_end;			/* never says that msg is all */
 	int ended_on_data, closed;
 	uint32_t reset;			/* of RST_STREAM, or close */
 	char text[2048];
@@ -166,7 +167,9 @@ gc_read(nghttp2_session *ng, int32_t stream, uint8_t *to, size_t len,
 		len = c->len - c->pos;
 	memcpy(to, c->msg + c->pos, len);
 	c->pos += len;
-	if (c->pos == c->len)
+	if (c->pos == c->len && c->no_end && len == 0)
+		return (NGHTTP2_ERR_DEFERRED);
+	if (c->pos == c->len && !c->no_end)
 		*flags = NGHTTP2_DATA_FLAG_EOF;
 	return ((ssize_t)len);
 }
