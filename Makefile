@@ -93,13 +93,14 @@ $(patsubst %.c,$(B)/obj/%.o,$(wildcard agent/csi/*.c tests/*/csi*.c)): | $(PROTO
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -c -o $@ $<
-$(B)/obj/%.o: %.cc
+# foo.c and foo.cc may stand side by side.
+$(B)/obj/%.cc.o: %.cc
 	@mkdir -p $(@D)
 	$(CXX) $(CXXFLAGS_ALL) -c -o $@ $<
 
 define archive
 $(B)/lib/$(1).a: $(patsubst %.c,$(B)/obj/%.o,$(wildcard agent/$(1)/*.c)) \
-		$(patsubst %.cc,$(B)/obj/%.o,$(wildcard agent/$(1)/*.cc)) \
+		$(patsubst %.cc,$(B)/obj/%.cc.o,$(wildcard agent/$(1)/*.cc)) \
 		$(if $(filter csi,$(1)),$(PROTO_C:$(B)/gen/%.c=$(B)/obj/gen/%.o))
 	@mkdir -p $$(@D)
 	@rm -f $$@
