@@ -11,6 +11,8 @@
 
 /* gostr_is_print(rune): strconv.IsPrint (Unicode 15). */
 int gostr_is_print(uint32_t rune);
+/* gostr_is_digit(rune): unicode.IsDigit (Nd). */
+int gostr_is_digit(uint32_t rune);
 /* gostr_rune(rune, quote, out): one rune inside quotes of kind ${quote}. */
 void gostr_rune(uint32_t rune, char quote, struct buf *out);
 /* gostr_quote(s, len, out): strconv.Quote(s): "…", bad UTF-8 as \x... */

@@ -10,8 +10,12 @@
 
 /*
  * The map[string][]byte that the whole pipeline passes on: keys to secret
- * values, in order of insertion.
+ * values, in order of insertion.  A key may come from JSON and hold U+0000:
+ * it is held as KV_NUL, two bytes that UTF-8 knows in no other place, and
+ * conversion and validation treat it as that character.
  */
+#define KV_NUL "\xc0\x80"
+
 struct kv {
 	struct strmap *map;	/* key -> struct secret * (owned) */
 };

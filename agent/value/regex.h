@@ -10,8 +10,20 @@
 /*
  * Go's regexp over RE2 (Debian libre2-dev), behind one small C++ file: linear
  * in the input whatever the pattern.
+ *
+ * Why RE2: the same authors, semantics and Unicode tables as Go's, two orders
+ * of magnitude faster than a Pike machine of our own would be, and a DFA with
+ * a ceiling on its memory.  PCRE2's matcher with groups backtracks, its DFA
+ * matcher has neither groups nor leftmost-first.  What RE2 has not is here:
+ * Go's syntax and error texts, U+FFFD for bad UTF-8, expansion, the rules for
+ * empty matches.  Known differences: the classes \p{Cn}, \p{C} and \P{LC}
+ * within brackets; a pattern beyond 128 KiB, 32 MiB of program or 4 Mi
+ * instructions times groups is "expression too large".
+ * One search is linear; a search for all matches may be quadratic in the text
+ * when each one looks to its end and comes back (a.*b|a), as in Go.
  */
 struct regex;
+struct regex_text;
 
 /* regex_new(pattern, len, ret, err): regexp.Compile.  INVALID with Go's text:
  * "error parsing regexp: missing closing ): `…`". */
@@ -26,6 +38,16 @@ const char *regex_group_name(const struct regex *re, size_t i); /* "" none */
  * loc holds 2 * (groups + 1) offsets (-1: group did not take part).  1 or 0. */
 int regex_find(const struct regex *re, const char *s, size_t len, size_t at,
     long *loc);
+/* The same over many searches of one text, which is looked through for bad
+ * UTF-8 only once.  ${s} is borrowed until regex_text_free. */
+struct regex_text *regex_text_new(const char *s, size_t len);
+void regex_text_free(struct regex_text *t);
+int regex_find_in(const struct regex *re, const struct regex_text *t,
+    size_t at, long *loc);
+/* regex_expand(re, repl, repl_len, s, loc, out): regexp.Expand: ${repl} with
+ * $1, ${name} and $$ replaced from a match of ${s}. */
+void regex_expand(const struct regex *re, const char *repl, size_t repl_len,
+    const char *s, const long *loc, struct buf *out);
 /* ReplaceAllString with Go's $1 ${name} expansion, or literal. */
 void regex_replace(const struct regex *re, const char *s, size_t len,
     const char *repl, size_t repl_len, int literal, struct buf *out);
