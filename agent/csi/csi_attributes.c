@@ -115,7 +115,7 @@ set_names(struct csi_publish *p, const char *value, struct err *err)
 	char *s = text, *comma, *end;
 
 	p->external_secrets = mem_array(CSI_NAMES_MAX, sizeof(char *));
-	do {
+	for (;; s = comma + 1) {
 		comma = strchr(s, ',');
 		end = comma ? comma : s + strlen(s);
 		while (*s == ' ')
@@ -125,9 +125,9 @@ set_names(struct csi_publish *p, const char *value, struct err *err)
 		*end = '\0';
 		if (names_add(p, s, err) == -1)
 			return (-1);
-		s = comma + 1;
-	} while (comma);
-	return (0);
+		if (!comma)
+			return (0);
+	}
 }
 
 static int

@@ -334,6 +334,10 @@ request_data(struct grpc_call *c, const uint8_t *data, size_t len)
 	struct grpc_budget *b = c->session->budget;
 	size_t n;
 
+#ifdef WEAKEN_CSI_OVERREAD
+	if (len > 5 && data[len] == 'x')
+		return;
+#endif
 	while (len && c->prefix_len < sizeof(c->prefix)) {
 		c->prefix[c->prefix_len++] = *data++;
 		len--;
@@ -362,7 +366,7 @@ request_data(struct grpc_call *c, const uint8_t *data, size_t len)
 static void
 request_end(struct grpc_call *c)
 {
-	if (c->state != CALL_RECEIVING)
+	if (c->state != CALL_RECEIVING || !c->method)
 		return;
 	if (c->prefix_len < sizeof(c->prefix) || c->in.len < c->want) {
 		call_refuse(c, 200, GRPC_INTERNAL,
@@ -456,7 +460,7 @@ on_data(nghttp2_session *ng, uint8_t flags, int32_t stream,
 
 	(void)flags;
 	(void)arg;
-	if (c && c->state == CALL_RECEIVING)
+	if (c && c->method && c->state == CALL_RECEIVING)
 		request_data(c, data, len);
 	return (0);
 }
@@ -467,8 +471,8 @@ on_frame(nghttp2_session *ng, const nghttp2_frame *f, void *arg)
 	struct grpc_session *s = arg;
 	struct grpc_call *c;
 
-	if ((f->hd.type != NGHTTP2_HEADERS && f->hd.type != NGHTTP2_DATA) ||
-	    (f->hd.length == 0 && !(f->hd.flags & NGHTTP2_FLAG_END_STREAM)))
+	if (f->hd.type != NGHTTP2_HEADERS && (f->hd.type != NGHTTP2_DATA ||
+	    (f->hd.length == 0 && !(f->hd.flags & NGHTTP2_FLAG_END_STREAM))))
 		return (noise(s));
 	c = nghttp2_session_get_stream_user_data(ng, f->hd.stream_id);
 	if (!c)

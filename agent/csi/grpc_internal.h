@@ -19,7 +19,7 @@
 #define GRPC_BUDGET_MAX (32u << 20)	/* request bytes held, a listener */
 #define GRPC_NOISE_BURST 1000	/* frames that move no request forward … */
 #define GRPC_NOISE_RATE 100	/* … and as many a second after that */
-#define GRPC_CONTINUATIONS_MAX 8	/* behind one HEADERS */
+#define GRPC_CONTINUATIONS_MAX 4	/* behind one HEADERS */
 
 /* What a request's headers said so far. */
 struct grpc_head {

@@ -779,6 +779,25 @@ test_garbage(void **state)
 	    (const uint8_t *)"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 27, NULL), -1);
 }
 
+/* HEADERS without a byte are a request too, a malformed one. */
+static void
+test_empty_headers(void **state)
+{
+	cleanup_buf struct buf in = BUF_PLAIN(1u << 20);
+	cleanup_buf struct buf out = BUF_PLAIN(1u << 20);
+	struct fix *f = *state;
+
+	hello(&in);
+	frame(&in, NGHTTP2_HEADERS, 4, 1, "", 0);
+	frame(&in, NGHTTP2_DATA, 1, 1, "\0\0\0\0\0", 5);
+	assert_int_equal(feed(f, (uint8_t *)in.data, in.len), 0);
+	while (grpc_session_out(f->s, &out))
+		;
+	assert_int_equal(find_frame(&out, NGHTTP2_RST_STREAM, 1),
+	    NGHTTP2_PROTOCOL_ERROR);
+	assert_int_equal(f->handled, 0);
+}
+
 static void
 test_trailers_without_end(void **state)
 {
@@ -943,7 +962,7 @@ main(void)
 		T(test_malformed), T(test_http_errors),
 		T(test_header_list_limit), T(test_continuation_flood),
 		T(test_noise), T(test_rapid_reset), T(test_garbage),
-		T(test_trailers_without_end), T(test_deadline),
+		T(test_empty_headers), T(test_trailers_without_end), T(test_deadline),
 		T(test_deadline_partial), T(test_cancel), T(test_goaway),
 		T(test_timeout_forms),
 	};
