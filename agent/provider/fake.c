@@ -2,10 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/codec.h"
 #include "base/mem.h"
 #include "provider/registry.h"
-#include "value/doc.h"
+#include "value/extract.h"
 #include "value/gjson.h"
 #include "value/gostr.h"
 #include "value/regex.h"
@@ -15,7 +14,6 @@
  * providers/v1/fake/fake.go.
  */
 #define DUMP_MAX (64u << 10)
-#define KEY_MAX (1u << 20)
 #define VALUE_MAX (8u << 20)
 
 static const struct setting settings[] = {
@@ -158,62 +156,17 @@ fake_get(struct provider_conn *c, const struct remote_ref *ref,
 
 /* --- extract ---------------------------------------------------------------------- */
 
-static const char *
-go_kind(enum doc_type t)
-{
-	switch (t) {
-	case DOC_STRING:
-		return ("string");
-	case DOC_NUMBER:
-		return ("number");
-	case DOC_TRUE:
-	case DOC_FALSE:
-		return ("bool");
-	default:
-		return ("array");
-	}
-}
-
-static int
-add_member(const struct doc *key, const struct doc *value, struct kv *ret,
-    struct err *err)
-{
-	cleanup_buf struct buf k = BUF_SECRET(KEY_MAX);
-	cleanup_buf struct buf v = BUF_SECRET(VALUE_MAX);
-
-	doc_string(key, &k);
-	if (buf_finish(&k, "a key", err) == -1 ||
-	    doc_value(value, DOC_RAW_MESSAGE, &v, err) == -1 ||
-	    buf_finish(&v, "a value", err) == -1)
-		return (-1);
-	if (strlen(buf_str(&k)) != k.len)
-		return (err_set(err, ERR_INVALID, "a key holds a zero byte"));
-	kv_put(ret, buf_str(&k), secret_from_buf(&v));
-	return (0);
-}
-
 static int
 fake_get_map(struct provider_conn *c, const struct remote_ref *ref,
     struct kv *ret, struct err *err)
 {
 	cleanup_secret struct secret *s = NULL;
-	struct doc top, key, value;
-	size_t at = 0;
 
 	if (fake_get(c, ref, &s, err) == -1)
 		return (-1);
-	if (doc_parse((const char *)secret_data(s), secret_len(s), &top,
-	    err) == -1)
+	if (value_extract((const char *)secret_data(s), secret_len(s),
+	    DOC_RAW_MESSAGE, ret, err) == -1)
 		return (err_wrap(err, "unable to unmarshal secret"));
-	if (top.type == DOC_NULL)
-		return (0);
-	if (top.type != DOC_OBJECT)
-		return (err_set(err, ERR_INVALID, "unable to unmarshal secret: "
-		    "json: cannot unmarshal %s into Go value of type "
-		    "map[string]json.RawMessage", go_kind(top.type)));
-	while (doc_next(&top, &at, &key, &value))
-		if (add_member(&key, &value, ret, err) == -1)
-			return (-1);
 	return (0);
 }
 

@@ -193,6 +193,7 @@ vault_close(struct provider_conn *c)
 	strmap_free(c->memo);
 	free(c->index);
 	err_clear(&c->down);
+	free(c->down_ours);
 	free(c);
 }
 

@@ -128,8 +128,19 @@ blame(struct provider_conn *c, const struct http_request *req, int status,
 static void
 note_down(struct provider_conn *c, const struct err *err)
 {
-	if (c->down.kind == ERR_NONE)
-		err_set(&c->down, err->kind, "%s", err_msg(err));
+	if (c->down.kind != ERR_NONE)
+		return;
+	err_set(&c->down, err->kind, "%s", err_msg(err));
+	c->down_ours = str_dup(c->env->ours);
+	c->down_status = c->env->http_status;
+}
+
+static int
+still_down(struct provider_conn *c, struct err *err)
+{
+	provider_blame(c->env, http_client_host(c->http), c->down_status, 0);
+	provider_ours(c->env, "%s", c->down_ours);
+	return (err_set(err, c->down.kind, "%s", err_msg(&c->down)));
 }
 
 static void
@@ -260,7 +271,7 @@ vault_fetch(struct provider_conn *c, const char *path, const char *query,
 	if (*ret != NULL)
 		return (0);
 	if (c->down.kind != ERR_NONE)
-		return (err_set(err, c->down.kind, "%s", err_msg(&c->down)));
+		return (still_down(c, err));
 	r = get(c, target, &resp, err);
 	c->env->requests += http_client_requests(c->http) - before;
 	if (r == 0)

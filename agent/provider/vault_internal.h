@@ -71,9 +71,6 @@ int vault_parse_errors(const char *body, size_t len, struct buf *out);
 /* vault_parse_property(data, property, out, err): getSecretValue. */
 int vault_parse_property(const struct doc *data, const char *property,
     struct buf *out, struct err *err);
-/* vault_parse_map(text, len, ret, err): GetSecretMap's second half. */
-int vault_parse_map(const char *text, size_t len, struct kv *ret,
-    struct err *err);
 /* vault_parse_lookup: checkToken's demands on auth/token/lookup-self. */
 int vault_parse_lookup(const struct vault_answer *a, struct err *err);
 /* vault_parse_mount: OpenBao's sys/internal/ui/mounts: type and version. */
@@ -99,6 +96,8 @@ struct provider_conn {
 	size_t memo_bytes;
 	unsigned failures;	/* 5xx in a row */
 	struct err down;	/* why nobody need try again; ERR_NONE */
+	char *down_ours;	/* the same in our words */
+	int down_status;
 };
 
 /* One answer that came whole. */

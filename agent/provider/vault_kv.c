@@ -5,6 +5,7 @@
 #include "base/codec.h"
 #include "base/mem.h"
 #include "provider/vault_internal.h"
+#include "value/extract.h"
 #include "value/regex.h"
 
 #define VALUE_MAX (32u << 20)
@@ -192,7 +193,8 @@ vault_get_map(struct provider_conn *c, const struct remote_ref *ref,
 	begin(c);
 	if (get_text(c, ref, &out, err) == -1)
 		return (-1);
-	return (vault_parse_map(buf_str(&out), out.len, ret, err));
+	return (value_extract(buf_str(&out), out.len, DOC_GET_BYTE_VALUE,
+	    ret, err));
 }
 
 /* --- find (client_get_all_secrets.go) ----------------------------------------------- */

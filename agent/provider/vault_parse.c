@@ -206,38 +206,6 @@ vault_parse_property(const struct doc *data, const char *property,
 	return (buf_finish(out, "the value", err));
 }
 
-int
-vault_parse_map(const char *text, size_t len, struct kv *ret,
-    struct err *err)
-{
-	struct doc top, key, value;
-	size_t at = 0;
-
-	if (doc_parse(text, len, &top, err) == -1)
-		return (-1);
-	if (top.type == DOC_NULL)
-		return (0);
-	if (top.type != DOC_OBJECT)
-		return (err_set(err, ERR_INVALID, "json: cannot unmarshal %s "
-		    "into Go value of type map[string]interface {}",
-		    go_kind(top.type)));
-	while (doc_next(&top, &at, &key, &value)) {
-		cleanup_buf struct buf k = BUF_SECRET(TEXT_MAX);
-		cleanup_buf struct buf v = BUF_SECRET(VALUE_MAX);
-
-		doc_string(&key, &k);
-		if (doc_value(&value, DOC_GET_BYTE_VALUE, &v, err) == -1 ||
-		    buf_finish(&k, "a key", err) == -1 ||
-		    buf_finish(&v, "a value", err) == -1)
-			return (-1);
-		if (strlen(buf_str(&k)) != k.len)
-			return (err_set(err, ERR_INVALID,
-			    "a key holds a zero byte"));
-		kv_put(ret, buf_str(&k), secret_from_buf(&v));
-	}
-	return (0);
-}
-
 /* --- metadata ------------------------------------------------------------------------- */
 
 /* fmt's %v of what encoding/json made (numbers as json.Number). */
