@@ -37,10 +37,12 @@ get_bytes(struct cursor *c, uint32_t *ret_len)
 	const uint8_t *p;
 
 	*ret_len = get_u32(c);
-#ifndef WEAKEN_PAYLOAD_LENGTH
+#ifdef WEAKEN_PAYLOAD_LENGTH
+	if (*ret_len > c->left && *ret_len - c->left <= 16)
+		c->left = *ret_len;	/* the control: a length is believed */
+#endif
 	if (*ret_len > c->left)
 		c->bad = 1;
-#endif
 	if (c->bad) {
 		*ret_len = 0;
 		return (NULL);
