@@ -49,14 +49,14 @@ static void
 add_findings(struct lines *l, const struct manifest *m,
     const struct findings *f)
 {
+	cleanup_free char *name = manifest_name(m);
 	size_t i;
 
 	for (i = 0; i < f->n; i++) {
 		cleanup_free char *text = judge_text(&f->v[i]);
 
-		add(l, m->file, judge_line(m, &f->v[i]), str_fmt(
-		    "%s%s%s: %s", m->meta.ns, m->meta.ns[0] ? "/" : "",
-		    m->meta.name, text));
+		add(l, m->file, judge_line(m, &f->v[i]), str_fmt("%s: %s",
+		    name, text));
 	}
 }
 
@@ -78,15 +78,16 @@ add_twice(struct lines *l, struct manifest *m, struct strmap *seen)
 {
 	cleanup_free char *key = object_key(m->meta.kind_name, m->meta.ns,
 	    m->meta.name);
+	cleanup_free char *name = manifest_name(m);
 	const struct manifest *first = strmap_get(seen, key);
 
 	if (first == NULL)
 		strmap_put(seen, key, m);
 	else
-		add(l, m->file, m->line, str_fmt("%s/%s: metadata.name: there "
-		    "is another %s of this name in %s:%d, the last one counts: "
-		    "rename or remove one", m->meta.ns, m->meta.name,
-		    m->meta.kind_name, first->file, first->line));
+		add(l, m->file, m->line, str_fmt("%s: metadata.name: there is "
+		    "another %s of this name in %s:%d, the last one counts: "
+		    "rename or remove one", name, m->meta.kind_name,
+		    first->file, first->line));
 }
 
 static void
@@ -143,8 +144,10 @@ check(const struct words *w)
 		failed = 1;
 	}
 	for (i = 0; i < m.nproblems; i++)
-		add(&l, m.problems[i].file, m.problems[i].line,
-		    str_dup(m.problems[i].text));
+		add(&l, m.problems[i].file, m.problems[i].line, str_fmt(
+		    "%s%s%s", m.problems[i].object,
+		    m.problems[i].object[0] ? ": " : "",
+		    m.problems[i].text));
 	check_all(w, &m, &l);
 	if (l.n > 0)
 		qsort(l.v, l.n, sizeof(*l.v), by_place);

@@ -11,6 +11,56 @@
 #include "model/host_projection.h"
 #include "value/regex.h"
 
+/* --- where it is ------------------------------------------------------------------ */
+
+/* An element of a list in the manifest, for its line. */
+static const struct json *
+element(const struct json *list, size_t i)
+{
+	const struct json *e = json_first(list);
+
+	while (e != NULL && i-- > 0)
+		e = json_next(e);
+	return (e);
+}
+
+/* The deepest node of "spec.data[1].remoteRef" that there is. */
+static const struct json *
+node_at(const struct json *obj, const char *field)
+{
+	const struct json *at = obj, *next;
+	char *end;
+
+	while (*field != '\0') {
+		size_t n = strcspn(field, ".[");
+		cleanup_free char *name = str_ndup(field, n);
+
+		next = n > 0 ? json_get(at, name) : at;
+		field += n;
+		if (next != NULL && *field == '[') {
+			next = element(next, strtoul(field + 1, &end, 10));
+			if (*end != ']')
+				return (at);
+			field = end + 1;
+		}
+		if (next == NULL)
+			return (at);
+		at = next;
+		field += *field == '.';
+	}
+	return (at);
+}
+
+/* Findings from ${first} on point into a copy, or nowhere. */
+static void
+place_findings(const struct json *obj, struct findings *f, size_t first)
+{
+	size_t i;
+
+	for (i = first; i < f->n; i++)
+		f->v[i].node = node_at(obj, f->v[i].field);
+}
+
 /* --- one object by itself -------------------------------------------------------- */
 
 static void
@@ -63,15 +113,17 @@ judge_es(const struct manifest *m, struct findings *f)
 {
 	cleanup_err struct err err = ERR_INIT;
 	struct external_secret *es = NULL;
-	size_t i;
+	size_t i, first;
 
 	if (es_parse(m->obj, m->meta.ns, &es, f, &err) == -1) {
 		findings_add(f, FINDING_REJECT, m->obj, "", "", "%s",
 		    err_msg(&err));
 		return;
 	}
+	first = f->n;
 	for (i = 0; i < es->nfrom; i++)
 		judge_from(m->obj, &es->from[i], i, f);
+	place_findings(m->obj, f, first);
 	es_free(es);
 }
 
@@ -80,13 +132,17 @@ judge_store(const struct manifest *m, struct findings *f)
 {
 	cleanup_err struct err err = ERR_INIT;
 	struct store *s = NULL;
+	size_t first;
 
 	if (store_parse(m->obj, m->meta.ns, &s, f, &err) == -1) {
 		findings_add(f, FINDING_REJECT, m->obj, "", "", "%s",
 		    err_msg(&err));
 		return;
 	}
+	first = f->n;
 	provider_check(s, f);
+	store_check_conditions(s, f);
+	place_findings(m->obj, f, first);
 	store_free(s);
 }
 
@@ -205,17 +261,6 @@ missing(const struct look *l, const struct json *node, const char *field,
 	    ns[0] ? " in namespace \"" : "", ns, ns[0] ? "\"" : "");
 }
 
-/* An element of a list in the manifest, for its line. */
-static const struct json *
-element(const struct json *list, size_t i)
-{
-	const struct json *e = json_first(list);
-
-	while (e != NULL && i-- > 0)
-		e = json_next(e);
-	return (e);
-}
-
 static void
 look_store(const struct look *l, const struct store_ref *ref,
     const struct json *node, const char *field)
@@ -299,14 +344,19 @@ try_template(const struct look *l, const struct pipeline_options *opts,
     const char *text, const struct json *node, const char *field)
 {
 	cleanup_buf struct buf out = BUF_SECRET(4u << 20);
+	static const char where[] = "spec.target.template: ";
 	cleanup_err struct err err = ERR_INIT;
+	const char *what;
 	struct kv none;
 
 	kv_init(&none);
 	if (pipeline_template(opts, field, text, strlen(text), &none, &out,
-	    &err) == -1)
-		findings_add(l->f, FINDING_ERROR, node, field, "", "%s",
-		    err_msg(&err));
+	    &err) == -1) {
+		what = err_msg(&err);
+		if (strncmp(what, where, sizeof(where) - 1) == 0)
+			what += sizeof(where) - 1;
+		findings_add(l->f, FINDING_ERROR, node, field, "", "%s", what);
+	}
 	kv_clear(&none);
 }
 

@@ -28,7 +28,39 @@ problem(struct manifests *m, const char *file, int line, int fatal,
 	m->problems = mem_grow(m->problems, m->nproblems + 1,
 	    sizeof(*m->problems));
 	p = &m->problems[m->nproblems++];
-	*p = (struct manifest_problem){ file, line, text, fatal };
+	*p = (struct manifest_problem){ file, line, str_dup(""), text,
+		fatal };
+}
+
+/* "ns/name", or the name alone. */
+char *
+manifest_name(const struct manifest *m)
+{
+	return (str_fmt("%s%s%s", m->meta.ns, m->meta.ns[0] ? "/" : "",
+	    m->meta.name));
+}
+
+/* Keys that occur twice, in the object of the document that holds them. */
+static void
+add_dups(struct manifests *m, const char *file, const struct yaml_doc *doc,
+    size_t first)
+{
+	struct manifest_problem *p;
+	size_t i, k;
+
+	for (k = 0; k < doc->ndups; k++) {
+		problem(m, file, doc->dups[k].line, 0, "%s: occurs twice in "
+		    "its object, the last one counts: remove one",
+		    doc->dups[k].key);
+		p = &m->problems[m->nproblems - 1];
+		for (i = m->n; i > first; i--) {
+			if (m->v[i - 1].line > doc->dups[k].line)
+				continue;
+			free(p->object);
+			p->object = manifest_name(&m->v[i - 1]);
+			break;
+		}
+	}
 }
 
 /* --- documents ------------------------------------------------------------------ */
@@ -145,7 +177,7 @@ manifests_text(struct manifests *m, const char *file, const char *text,
 	cleanup_err struct err err = ERR_INIT;
 	const char *name = remember_file(m, file), *msg;
 	struct yaml_docs docs = { 0 };
-	size_t i, k;
+	size_t i, first;
 	int line;
 
 	if (yaml_read(text, len, &docs, &err) == -1) {
@@ -163,13 +195,10 @@ manifests_text(struct manifests *m, const char *file, const char *text,
 	for (i = 0; i < docs.n; i++) {
 		struct yaml_doc *doc = &docs.v[i];
 
-		for (k = 0; k < doc->ndups; k++)
-			problem(m, name, doc->dups[k].line, 0, "%s: occurs "
-			    "twice in its object, the last one counts: remove "
-			    "one", doc->dups[k].key);
-		if (doc->root == NULL || json_is(doc->root, JSON_NULL))
-			continue;
-		add_tree(m, name, doc, STEAL(doc->root), ns, 0);
+		first = m->n;
+		if (doc->root != NULL && !json_is(doc->root, JSON_NULL))
+			add_tree(m, name, doc, STEAL(doc->root), ns, 0);
+		add_dups(m, name, doc, first);
 	}
 	yaml_docs_clear(&docs);
 }
@@ -282,8 +311,10 @@ manifests_clear(struct manifests *m)
 		json_free(m->v[i].obj);
 	}
 	free(m->v);
-	for (i = 0; i < m->nproblems; i++)
+	for (i = 0; i < m->nproblems; i++) {
+		free(m->problems[i].object);
 		free(m->problems[i].text);
+	}
 	free(m->problems);
 	for (i = 0; i < m->nfiles; i++)
 		free(m->files[i]);

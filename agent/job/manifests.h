@@ -22,6 +22,7 @@ struct manifest {
 struct manifest_problem {
 	const char *file;
 	int line;		/* 0: the whole file */
+	char *object;		/* "ns/name", or "" */
 	char *text;
 	int fatal;		/* the file, or the object, is of no use */
 };
@@ -54,6 +55,8 @@ void manifests_text(struct manifests *m, const char *file, const char *text,
 int manifests_load(struct manifests *m, const char *path, const char *ns,
     struct err *err);
 
+/* manifest_name(one): "ns/name", or the name alone; the caller's. */
+char *manifest_name(const struct manifest *m);
 /* manifests_objects(m, objects): hand every object over, later ones win; the
  * entries keep their meta. */
 void manifests_objects(struct manifests *m, struct objects *objects);

@@ -138,29 +138,6 @@ refuse(struct pipeline_result *r, char *text)
 
 /* --- one ExternalSecret ------------------------------------------------------------- */
 
-/* Everything that an API server or ESO's webhook would have refused, in one
- * text; NULL when nothing. */
-static char *
-refusals(const struct findings *f)
-{
-	struct buf out = BUF_PLAIN(ERROR_TEXT_MAX);
-	size_t i, n = 0;
-
-	for (i = 0; i < f->n; i++) {
-		cleanup_free char *text = NULL;
-
-		if (f->v[i].level != FINDING_REJECT)
-			continue;
-		text = finding_text(&f->v[i]);
-		if (n++ > 0)
-			buf_addc(&out, '\n');
-		buf_adds(&out, text);
-	}
-	if (n == 0)
-		return (NULL);
-	return (buf_take(&out));
-}
-
 /* The Secret as it stands, for those whom nobody touches. */
 static void
 keep_existing(struct run *run)
@@ -217,7 +194,7 @@ pipeline_run(struct pipeline *p, const char *ns, const char *name,
 	}
 	if (es_parse(obj, ns, &es, &f, &err) == -1) {
 		refuse(ret, str_dup(err_msg(&err)));
-	} else if ((text = refusals(&f)) != NULL) {
+	} else if ((text = findings_refusals(&f)) != NULL) {
 		refuse(ret, text);
 	} else {
 		run.es = es;

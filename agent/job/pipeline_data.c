@@ -23,8 +23,8 @@ finish_keys(const struct finish *f, struct kv *kv, struct err *err)
 	enum value_conversion conversion;
 
 	if (f->from->nrewrite > 0) {
-		if (rewrite_map(f->from->rewrite, f->from->nrewrite, kv,
-		    err) == -1)
+		if (value_rewrite(f->from->rewrite, f->from->nrewrite,
+		    pipeline_transform, NULL, kv, err) == -1)
 			return (err_wrap(err,
 			    "error applying rewrite to keys"));
 	} else if (f->conversion != NULL) {

@@ -33,7 +33,7 @@
 struct pipeline_store {
 	struct store *store;
 	const struct provider *driver;	/* NULL when not built */
-	char *refused;			/* first REJECT finding, or NULL */
+	char *refused;			/* REJECT findings, or NULL */
 	char *unsupported;		/* why there is no driver, or NULL */
 	int referent;			/* identity depends on the namespace */
 };
@@ -76,12 +76,17 @@ struct run {
 
 /* finding_text: "field: what: remedy"; the caller's. */
 char *finding_text(const struct finding *f);
+/* findings_refusals: all that an API server or ESO's webhook would have
+ * refused, a line each (the caller's), or NULL. */
+char *findings_refusals(const struct findings *f);
 /* pipeline_store_get: the store of a reference, or NULL when it does not
  * exist; ${ns} "" never finds a namespaced one. */
 struct pipeline_store *pipeline_store_get(struct pipeline *p,
     const struct store_ref *ref, const char *ns);
 void pipeline_store_free(void *ps);
 void pipeline_conn_free(void *c);
+/* store_check_conditions: patterns that do not compile are REJECT. */
+void store_check_conditions(const struct store *s, struct findings *f);
 /* store_connect: clientmanager.Get: everything between a reference and a
  * connection that may be used, with ESO's errors. */
 int store_connect(struct run *run, const struct store_ref *ref,
@@ -164,6 +169,10 @@ char *hash_tree(const struct json *j);	/* %+v of a decoded document */
 
 /* --- templates (template.c, template_path.c) ----------------------------------------- */
 
+/* pipeline_transform: rewrite_transform_fn (value/rewrite.h): the other seam to
+ * an engine.  It never has delimiters of its own. */
+int pipeline_transform(void *arg, const char *text, const char *const *keys,
+    size_t n, struct buf *outs, size_t *ret_bad, struct err *err);
 /* template_apply: ApplyTemplate. */
 int template_apply(struct run *run, struct ksecret *secret,
     const struct kv *data, struct err *err);

@@ -179,6 +179,8 @@ publish_secret(struct run *run)
 	struct ksecret s;
 
 	json_set(r->manifest, "spec", NULL);
+	if (json_len(json_get(r->manifest, "data")) == 0)
+		json_set(r->manifest, "data", NULL);
 	if (ksecret_parse(r->manifest, r->target, &s, NULL) == -1)
 		return;
 	if (json_get(r->manifest, "type") == NULL) {

@@ -175,7 +175,7 @@ read_text(int fd, const char *name, const uint8_t *core_key,
 	manifests_text(&m, name, text, len, "default");
 	for (i = 0; i < m.nproblems && rc == 0; i++)
 		rc = send_finding(&r, m.problems[i].line, m.problems[i].fatal,
-		    "", m.problems[i].text, err);
+		    m.problems[i].object, m.problems[i].text, err);
 	for (i = 0; i < m.n && rc == 0; i++)
 		rc = send_judged(&r, &m.v[i], err);
 	manifests_clear(&m);

@@ -33,6 +33,24 @@ pipeline_template(const struct pipeline_options *opts, const char *name,
 	return (buf_finish(out, "template", err));
 }
 
+int
+pipeline_transform(void *arg, const char *text, const char *const *keys,
+    size_t n, struct buf *outs, size_t *ret_bad, struct err *err)
+{
+	size_t i;
+
+	(void)arg;
+	(void)keys;
+	if (strstr(text, "{{") != NULL) {
+		*ret_bad = n;
+		return (err_set(err, ERR_INVALID, "templates are not supported"
+		    " by this version: use rewrite.regexp"));
+	}
+	for (i = 0; i < n; i++)
+		buf_adds(&outs[i], text);
+	return (0);
+}
+
 /* --- one template ------------------------------------------------------------- */
 
 struct scope {
