@@ -53,41 +53,63 @@ set_hooks(void)
 	cJSON_InitHooks(&hooks);
 }
 
-struct edited {
+/* Bytes that are not UTF-8 become U+FFFD, as in encoding/json. */
+static void
+clean(struct buf *out, const char *text, size_t len)
+{
+	uint32_t rune;
+	size_t n;
+
+	for (; len > 0; text += n, len -= n) {
+		n = utf8_next(text, len, &rune);
+		utf8_add(out, rune);
+	}
+}
+
+struct edits {
 	const char *text;
 	size_t len;
-	char *copy;		/* made at the first edit */
+	struct buf copy;	/* made at the first edit */
 };
 
 static void
 replace(void *arg, size_t at)
 {
-	struct edited *e = arg;
+	struct edits *e = arg;
 
-	if (!e->copy)
-		e->copy = mem_dup(e->text, e->len);
-	memcpy(e->copy + at, "fffd", 4);
+	if (!e->copy.data)
+		buf_add(&e->copy, e->text, e->len);
+	memcpy(e->copy.data + at, "fffd", 4);
+}
+
+/* ${text} is UTF-8. */
+static cJSON *
+parse_clean(const char *text, size_t len, struct err *err)
+{
+	struct edits e = { text, len, BUF_SECRET(SIZE_MAX) };
+	const struct json_edits edits = { replace, &e };
+	cJSON *c = NULL;
+
+	if (json_scan(text, len, &edits, err) == 0) {
+		c = cJSON_ParseWithLengthOpts(e.copy.data ? e.copy.data : text,
+		    len, NULL, 0);
+		if (!c)
+			err_set(err, ERR_INTERNAL,
+			    "JSON: the library refuses what the check passed");
+	}
+	buf_clear(&e.copy);
+	return (c);
 }
 
 struct json *
 json_parse(const char *text, size_t len, struct err *err)
 {
-	struct edited e = { text, len, NULL };
-	const struct json_edits edits = { replace, &e };
-	cJSON *c = NULL;
+	cleanup_buf struct buf utf8 = BUF_SECRET(SIZE_MAX);
 
-	if (json_scan(text, len, &edits, err) == 0) {
-		c = cJSON_ParseWithLengthOpts(e.copy ? e.copy : text, len, NULL,
-		    0);
-		if (!c)
-			err_set(err, ERR_INTERNAL,
-			    "JSON: the library refuses what the check passed");
-	}
-	if (e.copy) {
-		secret_wipe(e.copy, len);
-		free(e.copy);
-	}
-	return (wrap(c));
+	if (utf8_valid(text, len))
+		return (wrap(parse_clean(text, len, err)));
+	clean(&utf8, text, len);
+	return (wrap(parse_clean(buf_str(&utf8), utf8.len, err)));
 }
 
 void

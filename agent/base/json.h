@@ -24,6 +24,8 @@ enum json_type { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING,
  * json_parse(text, len, err):
  * Parse one document of exactly ${len} bytes (white space around it is fine,
  * anything else behind it is INVALID, nesting beyond JSON_DEPTH_MAX is LIMIT).
+ * What a C string cannot hold or UTF-8 does not know becomes U+FFFD: \u0000,
+ * lone surrogates, malformed bytes (encoding/json does so with the last two).
  * The tree is the caller's (json_free).  NULL on failure, the message says
  * line and column, never text from the document.
  */

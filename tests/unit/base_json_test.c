@@ -48,6 +48,7 @@ test_round_trip(void **state)
 		{ "\"\\u0000a\\ud800b\\udc00\\ud800\\ud800\"",
 		    "\"\xef\xbf\xbd" "a\xef\xbf\xbd" "b\xef\xbf\xbd\xef\xbf\xbd"
 		    "\xef\xbf\xbd\"" },
+		{ "\"a\xff\xc3\"", "\"a\xef\xbf\xbd\xef\xbf\xbd\"" },
 		{ "\"\\uD83D\\uDE00\"", "\"\xf0\x9f\x98\x80\"" },
 		{ "{\"b\":1,\"a\":{\"c\":[{}]}}",
 		    "{\"b\":1,\"a\":{\"c\":[{}]}}" },

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/codec.h"
+#include "base/mem.h"
+#include "base/yaml.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void
+require(int ok)
+{
+	if (!ok)
+		abort();
+}
+
+static void
+walk(const struct yaml_doc *doc, const struct json *j, int depth)
+{
+	const struct json *at;
+
+	require(depth <= JSON_DEPTH_MAX && yaml_line(doc, j) > 0);
+	for (at = json_first(j); at; at = json_next(at))
+		walk(doc, at, depth + 1);
+}
+
+/* What was read prints as YAML that reads as the same.  U+2028 and its like
+ * are line breaks to YAML 1.1, a byte order mark inside a text disappears, and
+ * the emitter has its own mind about them: such texts only have to print. */
+static void
+print_and_read(const struct json *j)
+{
+	static const char *const odd[] = { "\xe2\x80\xa8", "\xe2\x80\xa9",
+		"\xc2\x85", "\xef\xbb\xbf" };
+	cleanup_buf struct buf text = BUF_PLAIN(1u << 24);
+	cleanup_buf struct buf one = BUF_PLAIN(1u << 24);
+	cleanup_buf struct buf two = BUF_PLAIN(1u << 24);
+	struct yaml_docs docs = { NULL, 0 };
+	size_t i;
+
+	yaml_print(j, &text);
+	require(utf8_valid(buf_str(&text), text.len));
+	json_print(j, &one, 0);
+	for (i = 0; i < ARRAY_LEN(odd); i++)
+		if (strstr(buf_str(&text), odd[i]))
+			return;
+	require(yaml_read(buf_str(&text), text.len, &docs, NULL) == 0);
+	require(docs.n == 1);
+	if (docs.v[0].root)
+		json_print(docs.v[0].root, &two, 0);
+	/* Members come back sorted: the same length is as much as can be asked
+	 * (goyaml's order of keys is not a total one). */
+	if (docs.v[0].root)
+		require(one.len == two.len);
+	yaml_docs_clear(&docs);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct yaml_docs docs = { NULL, 0 };
+	cleanup_err struct err err = ERR_INIT;
+	size_t i, k;
+	char *text;
+
+	text = malloc(size ? size : 1);
+	if (size)
+		memcpy(text, data, size);
+	if (yaml_read(text, size, &docs, &err) == -1) {
+		require(err.kind == ERR_INVALID || err.kind == ERR_LIMIT);
+		require(docs.v == NULL && strncmp(err_msg(&err), "line ", 5)
+		    == 0);
+	}
+	free(text);
+	for (i = 0; i < docs.n; i++) {
+		if (!docs.v[i].root)
+			continue;
+		walk(&docs.v[i], docs.v[i].root, 0);
+		print_and_read(docs.v[i].root);
+		for (k = 0; k < docs.v[i].ndups; k++)
+			require(docs.v[i].dups[k].key != NULL &&
+			    docs.v[i].dups[k].line > 0);
+	}
+	yaml_docs_clear(&docs);
+	return (0);
+}
