@@ -80,6 +80,16 @@ begin(struct provider_conn *c)
 	c->env->retry_after_ms = 0;
 }
 
+/* An answer came, but not what was asked for: say so for status.  Always -1. */
+static int
+odd(struct provider_conn *c, const char *path, int status, const char *what)
+{
+	provider_blame(c->env, http_client_host(c->http), status, 0);
+	provider_ours(c->env, "%s: GET %.256s: %d%s%s", c->dialect->name,
+	    path, status, what[0] != '\0' ? ": " : "", what);
+	return (-1);
+}
+
 static int
 read_answer(struct provider_conn *c, const char *path, const char *query,
     struct vault_answer *ret, struct err *err)
@@ -91,9 +101,15 @@ read_answer(struct provider_conn *c, const char *path, const char *query,
 	if (vault_parse_answer(r->status, (const char *)secret_data(r->body),
 	    secret_len(r->body), ret, err) == 0)
 		return (0);
-	provider_ours(c->env, "%s: GET %.256s: %d: %s", c->dialect->name,
-	    path, r->status, err_msg(err));
+	odd(c, path, r->status, err_msg(err));
 	return (err_wrap(err, READ_PHRASE));
+}
+
+static int
+no_secret(struct provider_conn *c, const char *path, struct err *err)
+{
+	err_set(err, ERR_NOTFOUND, PROVIDER_NO_SECRET);
+	return (odd(c, path, 404, ""));
 }
 
 /* client.readSecret: the map of the secret's fields. */
@@ -115,12 +131,14 @@ read_secret(struct provider_conn *c, const struct remote_ref *ref,
 	if (read_answer(c, path, buf_str(&query), &a, err) == -1)
 		return (-1);
 	if (!a.exists || (c->v1 && a.data.type == DOC_NONE))
-		return (err_set(err, ERR_NOTFOUND, PROVIDER_NO_SECRET));
+		return (no_secret(c, path, err));
 	if (c->v1) {
 		*ret = a.data;
 		return (0);
 	}
-	return (vault_parse_kv2(&a, ret, err));
+	if (vault_parse_kv2(&a, ret, err) == -1)
+		return (odd(c, path, 200, err_msg(err)));
+	return (0);
 }
 
 /* client.readSecretMetadata, as one JSON object; empty when there is none. */
@@ -133,8 +151,10 @@ read_metadata(struct provider_conn *c, const char *key, struct buf *out,
 
 	if (path == NULL || read_answer(c, path, "", &a, err) == -1)
 		return (-1);
-	if (!a.exists)
-		return (err_set(err, ERR_NOTFOUND, "secret not found"));
+	if (!a.exists) {
+		err_set(err, ERR_NOTFOUND, "secret not found");
+		return (odd(c, path, 404, ""));
+	}
 	vault_parse_metadata(&a, !c->v1, out);
 	return (buf_finish(out, "the metadata", err));
 }
@@ -168,7 +188,11 @@ get_text(struct provider_conn *c, const struct remote_ref *ref,
 		return (get_metadata(c, ref, out, err));
 	if (read_secret(c, ref, &data, err) == -1)
 		return (-1);
-	return (vault_parse_property(&data, ref->property, out, err));
+	if (vault_parse_property(&data, ref->property, out, err) == 0)
+		return (0);
+	provider_ours(c->env, "%s: %.256s: %.256s", c->dialect->name, ref->key,
+	    err_msg(err));
+	return (-1);
 }
 
 int
@@ -247,10 +271,12 @@ list_folder(struct listing *l, struct err *err)
 	/* A copy: what is remembered may go while folders are read. */
 	body = secret_new(secret_data(r->body), secret_len(r->body));
 	if (vault_parse_answer(r->status, (const char *)secret_data(body),
-	    secret_len(body), &a, err) == -1)
+	    secret_len(body), &a, err) == -1) {
+		odd(l->c, path, r->status, err_msg(err));
 		return (err_wrap(err, READ_PHRASE));
+	}
 	if (!a.exists)
-		return (err_set(err, ERR_NOTFOUND, PROVIDER_NO_SECRET));
+		return (no_secret(l->c, path, err));
 	return (vault_parse_keys(&a, on_name, l, err));
 }
 
