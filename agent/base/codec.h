@@ -42,8 +42,9 @@ int utf8_valid(const char *s, size_t len);
 int rune_is_letter(uint32_t rune);
 int rune_is_number(uint32_t rune);
 
-/* RFC 8259 string with quotes.  html: escape < > & U+2028 U+2029 as
- * encoding/json's Marshal does (invalid UTF-8 becomes \ufffd). */
+/* RFC 8259 string with quotes, as encoding/json (Go 1.22 and later) writes it:
+ * U+2028 and U+2029 are escaped, invalid UTF-8 becomes \ufffd.  html: < > &
+ * are escaped too, as its Marshal does. */
 void codec_json_string(struct buf *out, const char *in, size_t len, int html);
 
 #endif

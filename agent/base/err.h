@@ -41,7 +41,7 @@ struct err {
 struct err_reaction {
 	const char *name;	/* "invalid", "not-found", … for logs */
 	int grpc_code;		/* numeric gRPC status */
-	int exit_status;	/* of a command: 1 failed, 3 not now, 4 tamper */
+	int exit_status;	/* a command: 1 failed, 3 not now, 4 tamper */
 	int retry;		/* nonzero: worth another try by itself */
 };
 

@@ -60,7 +60,8 @@ struct json *json_new_null(void);
 /* The parent takes ownership of v.  json_set replaces an older member; v ==
  * NULL removes it. */
 void json_set(struct json *obj, const char *key, struct json *v);
-void json_set_str(struct json *obj, const char *key, const char *s); /* NULL: null */
+void json_set_str(struct json *obj, const char *key,
+    const char *s);				/* NULL: null */
 void json_set_num(struct json *obj, const char *key, double n);
 void json_set_bool(struct json *obj, const char *key, int b);
 void json_push(struct json *arr, struct json *v);

@@ -2,7 +2,8 @@
 /*
  * Facts of Unicode 15.0.0: the code points of the general categories L*
  * and N*.  Made by a loop over 0..0x10ffff that asks Go 1.26's
- * unicode.IsLetter and unicode.IsNumber and prints each run as { first, count }.
+ * unicode.IsLetter and unicode.IsNumber and prints each run as
+ * { first, count }.
  */
 #include "base/mem.h"
 #include "base/unicode_internal.h"
@@ -171,7 +172,8 @@ const struct unicode_range unicode_letters[] = {
 	{ 0x1ee64, 1 }, { 0x1ee67, 4 }, { 0x1ee6c, 7 }, { 0x1ee74, 4 },
 	{ 0x1ee79, 4 }, { 0x1ee7e, 1 }, { 0x1ee80, 10 }, { 0x1ee8b, 17 },
 	{ 0x1eea1, 3 }, { 0x1eea5, 5 }, { 0x1eeab, 17 }, { 0x20000, 42720 },
-	{ 0x2a700, 4154 }, { 0x2b740, 222 }, { 0x2b820, 5762 }, { 0x2ceb0, 7473 },
+	{ 0x2a700, 4154 }, { 0x2b740, 222 },
+	{ 0x2b820, 5762 }, { 0x2ceb0, 7473 },
 	{ 0x2f800, 542 }, { 0x30000, 4939 }, { 0x31350, 4192 },
 };
 const size_t unicode_nletters = ARRAY_LEN(unicode_letters);

@@ -48,8 +48,8 @@ struct yaml_docs {
  */
 int yaml_read(const char *text, size_t len, struct yaml_docs *ret,
     struct err *err);
-/* yaml_line(doc, node): the line on which a node of ${doc} starts; what an alias
- * stands for starts where it was anchored.  0 when unknown. */
+/* yaml_line(doc, node): the line on which a node of ${doc} starts; what an
+ * alias stands for starts where it was anchored.  0 when unknown. */
 int yaml_line(const struct yaml_doc *doc, const struct json *node);
 void yaml_docs_clear(struct yaml_docs *d);
 

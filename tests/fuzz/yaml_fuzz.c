@@ -44,6 +44,8 @@ print_and_read(const struct json *j)
 	yaml_print(j, &text);
 	require(utf8_valid(buf_str(&text), text.len));
 	json_print(j, &one, 0);
+	if (one.len > 65536)
+		return;
 	for (i = 0; i < ARRAY_LEN(odd); i++)
 		if (strstr(buf_str(&text), odd[i]))
 			return;

@@ -305,8 +305,8 @@ static const struct {
 	    "aaaaaaaaaaaaaaaaaaaaaa b c\"",
 	    "a aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 	    "aaaaaaaaaaaaaaaaaaaaaa\n  b c\n" },
-	{ "\"caf\\u00e9 \\u65e5\\u672c\"", "caf\xc3\xa9 \xe6\x97\xa5\xe6\x9c\xac"
-	    "\n" },
+	{ "\"caf\\u00e9 \\u65e5\\u672c\"",
+	    "caf\xc3\xa9 \xe6\x97\xa5\xe6\x9c\xac\n" },
 };
 
 static void
