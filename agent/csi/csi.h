@@ -53,7 +53,8 @@ int csi_attributes_parse(const char *const *keys, const char *const *values,
 /* An RPC that waits for its answer.  The backend answers exactly once, now or
  * later; when the peer has gone away meanwhile the answer is dropped. */
 struct csi_call;
-/* Milliseconds until the peer's deadline; INT64_MAX when it named none. */
+/* Milliseconds until the peer's deadline; INT64_MAX when it named none; 0 when
+ * it has passed or the peer is gone: then nobody waits. */
 int64_t csi_call_left_ms(const struct csi_call *c);
 /* NULL err: OK with an empty response.  Else err_reaction(kind)->grpc_code
  * and the message.  Volumes whose mount is there after a failed republish are
@@ -106,7 +107,9 @@ int csi_server_new(struct loop *loop, const struct csi_config *config,
     struct csi_server **ret, struct err *err);
 /* A new registration socket after registered(…, 0). */
 int csi_server_set_reg(struct csi_server *s, int reg_fd, struct err *err);
-/* Stop accepting, GOAWAY, drop what waits; frees everything. */
+/* Stop accepting, GOAWAY, drop what waits; frees everything.  Calls that the
+ * backend still holds stay valid until it answers them.  Not from within
+ * publish, unpublish, stats or ready; registered may. */
 void csi_server_free(struct csi_server *s);
 
 #endif

@@ -37,6 +37,7 @@ struct grpc_method {
 	    size_t len);
 };
 
+/* Until the peer's deadline; INT64_MAX: none; 0: passed, or the peer is gone. */
 int64_t grpc_call_left_ms(const struct grpc_call *call);
 /* Both end the call; safe when the peer is gone. */
 void grpc_reply(struct grpc_call *call, const uint8_t *msg, size_t len);
@@ -56,6 +57,11 @@ void grpc_session_goaway(struct grpc_session *s);
 /* Calls still waiting are orphaned: their replies go nowhere. */
 void grpc_session_free(struct grpc_session *s);
 
+/*
+ * grpc_listener_new takes ${fd} over on success.  A listener closes peers other
+ * than root and our own uid, connections whose request or answer does not get
+ * on, and idle ones.  It must not be freed from within a handler.
+ */
 struct grpc_listener;
 int grpc_listener_new(struct loop *loop, int fd,
     const struct grpc_method *methods, void *arg, struct grpc_listener **ret,

@@ -126,10 +126,10 @@ map(Csi__V1__MapEntry *out, Csi__V1__MapEntry **ptrs, const struct pair *v,
 static void
 pod_info(struct options *o)
 {
-	static char keys[5][48] = { "pod.name", "pod.namespace", "pod.uid",
+	static const char *const keys[5] = { "pod.name", "pod.namespace", "pod.uid",
 	    "serviceAccount.name", "ephemeral" };
 	const char *values[5] = { o->pod, o->ns, o->uid, o->account, "true" };
-	char full[64];
+	char full[128];
 	size_t i, k;
 
 	for (i = 0; i < 5; i++) {
