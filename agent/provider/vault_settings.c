@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "net/url.h"
 #include "provider/settings.h"
 #include "provider/vault_internal.h"
 
@@ -239,6 +240,53 @@ check_tls(const struct store *store, struct findings *f)
 	}
 }
 
+/* ESO notices when it connects. */
+static void
+check_server(const struct store *store, const char *name, struct findings *f)
+{
+	const struct json *server = json_get(store->spec, "server");
+	cleanup_free char *field = str_fmt("spec.provider.%s.server", name);
+	cleanup_err struct err err = ERR_INIT;
+	cleanup_url struct url u = { 0 };
+
+	if (json_is(server, JSON_STRING) &&
+	    url_parse(json_str(server), &u, &err) == -1)
+		findings_add(f, FINDING_ERROR, server, field,
+		    "write https://HOST:PORT", "%s", err_msg(&err));
+}
+
+/* What ESO can and this version cannot. */
+static void
+check_unsupported(const struct store *store, struct findings *f)
+{
+	static const struct {
+		const char *path, *what, *remedy;
+	} rows[] = {
+		{ "auth.iam", "logging in with AWS credentials is not "
+		    "supported by this version", "use another method of "
+		    "auth" },
+		{ "auth.gcp", "logging in with Google credentials is not "
+		    "supported by this version", "use another method of "
+		    "auth" },
+		{ "auth.kubernetes.serviceAccountRef", "this version asks no "
+		    "API server for service account tokens",
+		    "name a Secret in auth.kubernetes.secretRef" },
+		{ "auth.jwt.kubernetesServiceAccountToken", "this version "
+		    "asks no API server for service account tokens",
+		    "name a Secret in auth.jwt.secretRef" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		cleanup_free char *field = str_fmt("spec.provider.vault.%s",
+		    rows[i].path);
+		const struct json *v = member(store->spec, rows[i].path);
+
+		if (v != NULL)
+			findings_add(f, FINDING_ERROR, v, field,
+			    rows[i].remedy, "%s", rows[i].what);
+	}
+}
+
 void
 vault_check(const struct store *store, struct findings *f)
 {
@@ -253,6 +301,8 @@ vault_check(const struct store *store, struct findings *f)
 		findings_reject(f, FINDING_WEBHOOK, member(store->spec,
 		    "checkAndSet"), "spec.provider.vault.checkAndSet",
 		    "checkAndSet is not supported with Vault KV version v1");
+	check_server(store, "vault", f);
+	check_unsupported(store, f);
 }
 
 /* --- OpenBao's, most of them in its schema ------------------------------------------ */
@@ -299,6 +349,7 @@ openbao_check(const struct store *store, struct findings *f)
 		    "spec.provider.openBao", "Invalid value: at most one of "
 		    "the fields in [caBundle caProvider] may be set");
 	check_refs(store, "openBao", refs, ARRAY_LEN(refs), f);
+	check_server(store, "openBao", f);
 }
 
 /* --- isReferentSpec -------------------------------------------------------------------- */
