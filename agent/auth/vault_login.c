@@ -26,7 +26,7 @@ struct build {
 	struct secret **token;
 };
 
-/* --- pieces ------------------------------------------------------------------ */
+/* --- pieces -------------------------------------------------------------- */
 
 static const char *
 text(const struct json *obj, const char *key)
@@ -99,7 +99,7 @@ finish_body(struct build *b, struct err *err)
 	return (buf_finish(&b->login->body, "the login request", err));
 }
 
-/* --- methods ------------------------------------------------------------------- */
+/* --- methods ------------------------------------------------------------- */
 
 static int
 build_token(struct build *b, struct err *err)
@@ -324,7 +324,7 @@ vault_login_clear(struct vault_login *l)
 	*l = (struct vault_login){ .body = BUF_SECRET(BODY_MAX) };
 }
 
-/* --- the answer -------------------------------------------------------------------- */
+/* --- the answer ---------------------------------------------------------- */
 
 static int64_t
 lease_seconds(const struct doc *auth)

@@ -86,7 +86,7 @@ http_global(struct err *err)
 	return (0);
 }
 
-/* --- clients ------------------------------------------------------------------- */
+/* --- clients ------------------------------------------------------------- */
 
 static char *
 env_either(const char *upper, const char *lower)
@@ -189,7 +189,7 @@ http_response_clear(struct http_response *r)
 	*r = (struct http_response){ .body = BUF_SECRET(0) };
 }
 
-/* --- what comes in -------------------------------------------------------------- */
+/* --- what comes in ------------------------------------------------------- */
 
 static size_t
 on_body(char *p, size_t size, size_t n, void *arg)
@@ -224,7 +224,7 @@ on_ssl(CURL *curl, void *ssl_ctx, void *arg)
 	    CURLE_SSL_CERTPROBLEM);
 }
 
-/* --- what goes out ---------------------------------------------------------------- */
+/* --- what goes out ------------------------------------------------------- */
 
 /* RFC 9110: a token, and a value on one line. */
 static int
@@ -366,7 +366,7 @@ set_peer(const struct exchange *x)
 	curl_easy_setopt(h, CURLOPT_SSL_CTX_DATA, c->tls);
 }
 
-/* --- what went wrong -------------------------------------------------------------- */
+/* --- what went wrong ----------------------------------------------------- */
 
 static const struct {
 	CURLcode code;
@@ -439,7 +439,7 @@ failed(const struct exchange *x, const struct incoming *in, CURLcode code,
 	return (err_set(err, ERR_TRANSIENT, "%s", curl_easy_strerror(code)));
 }
 
-/* --- one attempt -------------------------------------------------------------------- */
+/* --- one attempt --------------------------------------------------------- */
 
 static void
 keep(struct exchange *x, struct incoming *in)
@@ -530,7 +530,7 @@ follow(struct exchange *x, struct err *err)
 	return (0);
 }
 
-/* --- the whole request ---------------------------------------------------------------- */
+/* --- the whole request --------------------------------------------------- */
 
 static void
 sleep_ms(uint32_t ms)

@@ -19,7 +19,7 @@
 struct http_client;
 
 struct http_options {
-	const char *ca_pem;	/* trust these only; NULL: the system's bundle */
+	const char *ca_pem;	/* trust these only; NULL: the system's */
 	const char *cert_pem;	/* client certificate chain; NULL: none */
 	const struct secret *key_pem;
 	uint32_t connect_timeout_ms;	/* 0: 10 s */
@@ -38,12 +38,13 @@ int http_client_new(const char *base_url, const struct http_options *opts,
 void http_client_free(struct http_client *c);	/* closes the connection */
 /* "host:port" of the client, for circuits and messages. */
 const char *http_client_host(const struct http_client *c);
-unsigned http_client_requests(const struct http_client *c);	/* on the wire */
+/* Requests on the wire, retries and redirects counted. */
+unsigned http_client_requests(const struct http_client *c);
 
 struct http_header {
 	const char *name;
 	const char *value;		/* plain, or … */
-	const struct secret *secret;	/* … wiped after use; one of the two */
+	const struct secret *secret;	/* … wiped after use */
 };
 
 struct http_request {
@@ -67,19 +68,22 @@ struct http_response {
 
 /**
  * http_do(c, req, resp, err):
- * 0 when an answer with any status came whole.  -1: TRANSIENT (connect, time-out,
- * cut short, TLS hand-shake interrupted), DENIED (certificate refused, a redirect
- * to another origin), LIMIT (larger than response_max), INVALID (no such host
- * form …).  err messages name method, host and path without its query, never a
- * header or body.  ${resp} is initialised here in every case.
+ * 0 when an answer with any status came whole.  -1: TRANSIENT (connect,
+ * time-out, cut short, TLS hand-shake interrupted), DENIED (certificate
+ * refused, a redirect to another origin), LIMIT (larger than response_max),
+ * INVALID (a header or path that cannot be sent, an answer that is not HTTP).
+ * err messages name method, host and path without its query, never a header or
+ * body.  ${resp} is initialised here in every case.
  */
 int http_do(struct http_client *c, const struct http_request *req,
     struct http_response *resp, struct err *err);
 void http_response_clear(struct http_response *r);
 #define cleanup_http_response __attribute__((cleanup(http_response_clear)))
 
-/* http_global(err): once a process, before threads and forks: initialise
- * curl and OpenSSL with wiping allocators, load the system CA bundle. */
+/* http_global(err): once a process, before threads and forks, and before
+ * anybody else uses OpenSSL: initialise curl and OpenSSL on wiping memory, map
+ * the system's CA bundle (SSL_CERT_FILE, else where distributions keep it); it
+ * is parsed only by a process that trusts it. */
 int http_global(struct err *err);
 
 #endif

@@ -8,7 +8,7 @@
 #include "base/err.h"
 #include "base/secret.h"
 
-/* --- memory that is wiped when it is freed (http_mem.c) -------------------- */
+/* --- memory that is wiped when it is freed (http_mem.c) ------------------ */
 
 void *http_mem_alloc(size_t n);
 void *http_mem_calloc(size_t n, size_t size);
@@ -16,7 +16,7 @@ void *http_mem_realloc(void *p, size_t n);
 char *http_mem_strdup(const char *s);
 void http_mem_free(void *p);
 
-/* --- the head of an answer (http_head.c): pure, a fuzz target ----------------- */
+/* --- the head of an answer (http_head.c): pure, a fuzz target ------------ */
 
 #define HTTP_HEAD_MAX (64u << 10)	/* all lines of one answer */
 #define HTTP_INDEX_MAX 4096
@@ -39,7 +39,7 @@ int http_head_line(struct http_head *h, const char *line, size_t len,
     int64_t now_s);
 void http_head_clear(struct http_head *h);
 
-/* --- TLS (http_tls.c): the only file that knows OpenSSL here -------------------- */
+/* --- TLS (http_tls.c): the only file that knows OpenSSL here ------------- */
 
 struct http_tls;
 

@@ -104,7 +104,7 @@ http_tls_global(struct err *err)
 	return (0);
 }
 
-/* --- PEM --------------------------------------------------------------------- */
+/* --- PEM ----------------------------------------------------------------- */
 
 static int
 no_password(char *buf, int size, int writing, void *arg)

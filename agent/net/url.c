@@ -25,7 +25,7 @@ is_target(const char *s)
 	return (1);
 }
 
-/* --- origins --------------------------------------------------------------- */
+/* --- origins ------------------------------------------------------------- */
 
 static int
 parse_port(const char *s, size_t len, uint16_t *ret)
@@ -154,7 +154,7 @@ url_host_port(const struct url *u)
 	return (str_fmt("%s:%u", u->host, u->port));
 }
 
-/* --- paths --------------------------------------------------------------------- */
+/* --- paths --------------------------------------------------------------- */
 
 /* Go's shouldEscape(c, encodePath). */
 static int
@@ -198,7 +198,7 @@ url_clean_path(const char *path, char **ret, struct err *err)
 	return (0);
 }
 
-/* --- redirects ------------------------------------------------------------------- */
+/* --- redirects ----------------------------------------------------------- */
 
 static int
 same_origin(const struct url *from, const char *location, const char *end)

@@ -65,7 +65,7 @@ check(const struct store *store, struct findings *f)
 	}
 }
 
-/* --- open --------------------------------------------------------------------- */
+/* --- open ---------------------------------------------------------------- */
 
 static void
 entry_free(void *arg)
@@ -115,7 +115,7 @@ fake_close(struct provider_conn *c)
 	free(c);
 }
 
-/* --- one value ------------------------------------------------------------------ */
+/* --- one value ----------------------------------------------------------- */
 
 static int
 no_secret(struct err *err)
@@ -154,7 +154,7 @@ fake_get(struct provider_conn *c, const struct remote_ref *ref,
 	return (0);
 }
 
-/* --- extract ---------------------------------------------------------------------- */
+/* --- extract ------------------------------------------------------------- */
 
 static int
 fake_get_map(struct provider_conn *c, const struct remote_ref *ref,
@@ -170,7 +170,7 @@ fake_get_map(struct provider_conn *c, const struct remote_ref *ref,
 	return (0);
 }
 
-/* --- find ----------------------------------------------------------------------------- */
+/* --- find ---------------------------------------------------------------- */
 
 static void
 quote(struct buf *out, const char *s)
@@ -254,7 +254,7 @@ fake_find(struct provider_conn *c, const struct find_ref *ref, struct kv *ret,
 	return (value_convert_keys(ret, how, err));
 }
 
-/* --- the store's condition -------------------------------------------------------------- */
+/* --- the store's condition ----------------------------------------------- */
 
 static int
 fake_validate(struct provider_conn *c, struct err *err)

@@ -19,7 +19,7 @@
  * registry.c.
  */
 
-/* --- settings: docs, checks and references come from this table ------------ */
+/* --- settings: docs, checks and references come from this table ---------- */
 
 enum setting_type {
 	SET_STRING,
@@ -47,7 +47,7 @@ struct setting {
 	const char *doc;	/* one line */
 };
 
-/* --- what a driver is given --------------------------------------------------- */
+/* --- what a driver is given ---------------------------------------------- */
 
 /* The job's side: one per store in use. */
 struct provider_env {
@@ -91,7 +91,7 @@ void provider_blame(struct provider_env *env, const char *host, int status,
 void provider_ours(struct provider_env *env, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* --- the driver ------------------------------------------------------------------ */
+/* --- the driver ---------------------------------------------------------- */
 
 struct provider_conn;	/* each driver's own */
 

@@ -119,7 +119,7 @@ provider_secret(const struct provider_env *env, const struct json *ref,
 	return (secret_value(obj, key, ret, err));
 }
 
-/* --- CA bundles ---------------------------------------------------------------- */
+/* --- CA bundles ---------------------------------------------------------- */
 
 /* PEM, or base64 of it once (as the field is in JSON) or twice (as ESO also
  * takes it). */

@@ -13,7 +13,7 @@
  */
 #define DEPTH_MAX 16
 
-/* --- types of ESO's own (eso.md, abbreviations) --------------------------------- */
+/* --- types of ESO's own (eso.md, abbreviations) -------------------------- */
 
 static const struct field secret_ref_fields[] = {
 	{ .name = "name", .type = FIELD_TEXT, .flags = FIELD_CHECK,
@@ -54,7 +54,7 @@ static const struct record account_ref = {
 	.fields = account_ref_fields, .nfields = ARRAY_LEN(account_ref_fields),
 };
 
-/* --- from settings to records ------------------------------------------------------ */
+/* --- from settings to records -------------------------------------------- */
 
 /* Everything that was made for one check. */
 struct arena_list {
@@ -180,7 +180,7 @@ record_below(const struct setting *table, const char *prefix, int depth,
 	return (r);
 }
 
-/* --- the check ------------------------------------------------------------------------ */
+/* --- the check ----------------------------------------------------------- */
 
 static void
 check_unbuilt(const struct store *store, struct findings *f)
@@ -228,7 +228,7 @@ provider_check(const struct store *store, struct findings *f)
 		p->check(store, f);
 }
 
-/* --- for the drivers' own rules --------------------------------------------------------- */
+/* --- for the drivers' own rules ------------------------------------------ */
 
 int
 settings_check_ref(const struct store *store, const struct json *ref,
@@ -246,7 +246,7 @@ settings_check_ref(const struct store *store, const struct json *ref,
 	return (-1);
 }
 
-/* --- references --------------------------------------------------------------------------- */
+/* --- references ---------------------------------------------------------- */
 
 struct ref_walk {
 	const struct store *store;

@@ -39,7 +39,7 @@ member(const struct json *obj, const char *key)
 	return (json_is(v, JSON_OBJECT) ? v : NULL);
 }
 
-/* --- open: what the connection is made of ------------------------------------------ */
+/* --- open: what the connection is made of -------------------------------- */
 
 /* Everything that must be known before the first byte is sent. */
 struct setup {
@@ -96,7 +96,7 @@ read_auth(struct setup *s, struct err *err)
 	return (vault_login_build(auth, &src, &s->login, &s->token, err));
 }
 
-/* --- open: the client -------------------------------------------------------------------- */
+/* --- open: the client ---------------------------------------------------- */
 
 /* spec.retrySettings: without maxRetries nothing is tried again. */
 static int
@@ -237,7 +237,7 @@ openbao_open(struct provider_env *env, struct provider_conn **ret,
 	return (open_with(&openbao_dialect, env, ret, err));
 }
 
-/* --- the store's condition ------------------------------------------------------------------- */
+/* --- the store's condition ----------------------------------------------- */
 
 static int
 look(struct provider_conn *c, const char *path, struct http_response *resp,

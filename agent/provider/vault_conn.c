@@ -15,7 +15,7 @@
 #define LOG_OUT_MS 2000u	/* a revocation holds nobody up */
 #define ERROR_MAX 4096
 
-/* --- headers --------------------------------------------------------------------- */
+/* --- headers ------------------------------------------------------------- */
 
 struct headers {
 	struct http_header v[HEADERS_MAX + 1];	/* one place for the token */
@@ -63,7 +63,7 @@ token_ok(const struct secret *token, struct err *err)
 	return (0);
 }
 
-/* --- failures ------------------------------------------------------------------------ */
+/* --- failures ------------------------------------------------------------ */
 
 static enum err_kind
 kind_of(int status)
@@ -151,7 +151,7 @@ note_status(struct provider_conn *c, int status, const struct err *err)
 		note_down(c, err);
 }
 
-/* --- one request ------------------------------------------------------------------------ */
+/* --- one request --------------------------------------------------------- */
 
 /* 0 with an answer of 200, 204 or 404 in ${resp}, which is the caller's in
  * every case. */
@@ -203,7 +203,7 @@ get(struct provider_conn *c, const char *target, struct http_response *resp,
 	return (request(c, &req, resp, err));
 }
 
-/* --- reads, each once ----------------------------------------------------------------------- */
+/* --- reads, each once ---------------------------------------------------- */
 
 void
 vault_memo_free(void *arg)
@@ -292,7 +292,7 @@ vault_look(struct provider_conn *c, const char *path,
 	return (get(c, target, ret, err));
 }
 
-/* --- the token ------------------------------------------------------------------------------- */
+/* --- the token ----------------------------------------------------------- */
 
 int
 vault_log_in(struct provider_conn *c, const struct vault_login *login,

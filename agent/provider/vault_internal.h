@@ -20,7 +20,7 @@
  */
 struct vault_dialect {
 	const char *name;		/* the key below spec.provider */
-	const char *default_path;	/* NULL: the key begins with the mount */
+	const char *default_path;	/* NULL: the key names the mount */
 	int strip_mount;		/* a key may begin with the path, too */
 	int check_mount;		/* validate: what is mounted there? */
 };
@@ -33,7 +33,7 @@ void openbao_check(const struct store *store, struct findings *f);
  * namespace (a ClusterSecretStore with a reference that names none)? */
 int vault_is_referent(const struct store *store);
 
-/* --- answers (vault_parse.c) ------------------------------------------------- */
+/* --- answers (vault_parse.c) --------------------------------------------- */
 
 /* api.Secret, as far as it is looked at; borrows the body. */
 struct vault_answer {
@@ -77,7 +77,7 @@ int vault_parse_lookup(const struct vault_answer *a, struct err *err);
 int vault_parse_mount(const struct vault_answer *a, const char *version,
     struct err *err);
 
-/* --- the connection (vault_conn.c) ---------------------------------------------- */
+/* --- the connection (vault_conn.c) --------------------------------------- */
 
 struct provider_conn {
 	const struct vault_dialect *dialect;
@@ -126,7 +126,7 @@ int vault_look(struct provider_conn *c, const char *path,
     struct http_response *ret, struct err *err);
 void vault_memo_free(void *read);
 
-/* --- reads (vault_kv.c) ------------------------------------------------------------ */
+/* --- reads (vault_kv.c) -------------------------------------------------- */
 
 /* The remote path of a value; the caller's. */
 char *vault_data_path(const struct provider_conn *c, const char *key);

@@ -13,7 +13,7 @@
 #define LISTS_MAX 2000		/* folders in one find */
 #define FOLDERS_DEEP_MAX 32
 
-/* --- paths (client.buildPath, client.buildMetadataPath) ------------------------- */
+/* --- paths (client.buildPath, client.buildMetadataPath) ------------------ */
 
 static const char *
 after(const char *s, const char *prefix)
@@ -67,7 +67,7 @@ vault_metadata_path(const struct provider_conn *c, const char *key,
 	return (str_fmt("%.*s/metadata/%s", (int)(at - key), key, at + 6));
 }
 
-/* --- reads ------------------------------------------------------------------------- */
+/* --- reads --------------------------------------------------------------- */
 
 #define READ_PHRASE "cannot read secret data from Vault"
 
@@ -221,7 +221,7 @@ vault_get_map(struct provider_conn *c, const struct remote_ref *ref,
 	    ret, err));
 }
 
-/* --- find (client_get_all_secrets.go) ----------------------------------------------- */
+/* --- find (client_get_all_secrets.go) ------------------------------------ */
 
 /* The names below a path, folders followed, as find sees them. */
 struct listing {

@@ -46,7 +46,7 @@ go_kind(enum doc_type t)
 	}
 }
 
-/* --- api.Secret ------------------------------------------------------------------ */
+/* --- api.Secret ---------------------------------------------------------- */
 
 /* reflect.DeepEqual with an empty Secret: a field that Go would fill. */
 static int
@@ -172,7 +172,7 @@ vault_parse_kv2(const struct vault_answer *a, struct doc *ret,
 	return (0);
 }
 
-/* --- values ------------------------------------------------------------------------ */
+/* --- values -------------------------------------------------------------- */
 
 int
 vault_parse_property(const struct doc *data, const char *property,
@@ -206,7 +206,7 @@ vault_parse_property(const struct doc *data, const char *property,
 	return (buf_finish(out, "the value", err));
 }
 
-/* --- metadata ------------------------------------------------------------------------- */
+/* --- metadata ------------------------------------------------------------ */
 
 /* fmt's %v of what encoding/json made (numbers as json.Number). */
 static void
@@ -278,7 +278,7 @@ vault_parse_metadata(const struct vault_answer *a, int v2, struct buf *out)
 		buf_addc(out, '}');
 }
 
-/* --- lists ------------------------------------------------------------------------------ */
+/* --- lists --------------------------------------------------------------- */
 
 int
 vault_parse_keys(const struct vault_answer *a,
@@ -311,7 +311,7 @@ vault_parse_keys(const struct vault_answer *a,
 	return (0);
 }
 
-/* --- errors -------------------------------------------------------------------------------- */
+/* --- errors -------------------------------------------------------------- */
 
 /* Room for the longest escape, so that nothing is cut in its middle. */
 static void
@@ -361,7 +361,7 @@ vault_parse_errors(const char *body, size_t len, struct buf *out)
 	return (1);
 }
 
-/* --- tokens and mounts ------------------------------------------------------------------------ */
+/* --- tokens and mounts --------------------------------------------------- */
 
 int
 vault_parse_lookup(const struct vault_answer *a, struct err *err)

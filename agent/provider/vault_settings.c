@@ -129,7 +129,7 @@ const struct setting openbao_settings[] = {
 	{ 0 }
 };
 
-/* --- ValidateStore ---------------------------------------------------------------- */
+/* --- ValidateStore ------------------------------------------------------- */
 
 /* A reference that ESO looks at, and its words for one that is wrong. */
 struct ref_rule {
@@ -305,7 +305,7 @@ vault_check(const struct store *store, struct findings *f)
 	check_unsupported(store, f);
 }
 
-/* --- OpenBao's, most of them in its schema ------------------------------------------ */
+/* --- OpenBao's, most of them in its schema ------------------------------- */
 
 static int
 count(const struct json *obj, const char *const *names, size_t n)
@@ -352,7 +352,7 @@ openbao_check(const struct store *store, struct findings *f)
 	check_server(store, "openBao", f);
 }
 
-/* --- isReferentSpec -------------------------------------------------------------------- */
+/* --- isReferentSpec ------------------------------------------------------ */
 
 int
 vault_is_referent(const struct store *store)

@@ -197,7 +197,7 @@ test_refused(void **state)
 	http_client_free(c);
 }
 
-/* --- a peer that misbehaves --------------------------------------------------- */
+/* --- a peer that misbehaves ---------------------------------------------- */
 
 struct fault_row {
 	const char *fault;
@@ -381,7 +381,7 @@ test_retries(void **state)
 	http_client_free(c);
 }
 
-/* --- what we send ------------------------------------------------------------------ */
+/* --- what we send -------------------------------------------------------- */
 
 static void
 test_header_rules(void **state)
@@ -449,7 +449,7 @@ test_proxy(void **state)
 	unsetenv("no_proxy");
 }
 
-/* --- nothing stays behind -------------------------------------------------------------- */
+/* --- nothing stays behind ------------------------------------------------ */
 
 #define MASK 0x5a
 

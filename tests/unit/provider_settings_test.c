@@ -55,10 +55,11 @@ struct row {
 	const char *kind, *provider, *want;
 };
 
+#define URL "\"server\":\"http://x\""
 #define SS "SecretStore"
 #define CSS "ClusterSecretStore"
-#define NS_TEXT ": namespace should either be empty or match the namespace "	\
-	"of the SecretStore for a namespaced SecretStore"
+#define NS_TEXT ": namespace should either be empty or match the "	\
+	"namespace of the SecretStore for a namespaced SecretStore"
 #define AT "spec.provider."
 
 static const struct row rows[] = {
@@ -70,59 +71,59 @@ static const struct row rows[] = {
 	{ SS, "\"vault\":{\"server\":7}", "R " AT "vault.server: Invalid "
 	    "value: \"integer\": " AT "vault.server in body must be of type "
 	    "string: \"integer\"" },
-	{ SS, "\"vault\":{\"server\":\"http://x\",\"version\":\"v3\"}", "R " AT
+	{ SS, "\"vault\":{" URL ",\"version\":\"v3\"}", "R " AT
 	    "vault.version: Unsupported value: \"v3\": supported values: "
 	    "\"v1\", \"v2\"" },
-	{ SS, "\"vault\":{\"server\":\"http://x\",\"readYourWrites\":\"yes\"}", "R "
+	{ SS, "\"vault\":{" URL ",\"readYourWrites\":\"yes\"}", "R "
 	    AT "vault.readYourWrites: Invalid value: \"string\": " AT
 	    "vault.readYourWrites in body must be of type boolean: "
 	    "\"string\"" },
-	{ SS, "\"vault\":{\"server\":\"http://x\",\"serverr\":\"y\",\"auth\":{"
+	{ SS, "\"vault\":{" URL ",\"serverr\":\"y\",\"auth\":{"
 	    "\"approle\":{}}}", "W " AT "vault.serverr: unknown field | W " AT
 	    "vault.auth.approle: unknown field" },
-	{ SS, "\"vault\":{\"server\":\"http://x\",\"auth\":{\"appRole\":{"
+	{ SS, "\"vault\":{" URL ",\"auth\":{\"appRole\":{"
 	    "\"roleId\":\"r\",\"secretRef\":{\"name\":\"A_b\"}}}}", "R " AT
 	    "vault.auth.appRole.secretRef.name: Invalid value: \"A_b\": " AT
 	    "vault.auth.appRole.secretRef.name in body should match "
 	    "'^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)"
 	    "*$'" },
-	{ SS, "\"vault\":{\"server\":\"http://x\",\"caProvider\":{\"type\":\"File\","
+	{ SS, "\"vault\":{" URL ",\"caProvider\":{\"type\":\"File\","
 	    "\"name\":\"a\"}}", "R " AT "vault.caProvider.type: Unsupported "
 	    "value: \"File\": supported values: \"Secret\", \"ConfigMap\"" },
-	{ SS, "\"vault\":{\"server\":\"http://x\",\"auth\":{\"appRole\":{"
+	{ SS, "\"vault\":{" URL ",\"auth\":{\"appRole\":{"
 	    "\"secretRef\":{\"name\":\"a\"}}}}", "R " AT "vault.auth.appRole: "
 	    "invalid Auth.AppRole: neither `roleId` nor `roleRef` was "
 	    "supplied" },
-	{ SS, "\"vault\":{\"server\":\"http://x\",\"auth\":{\"jwt\":{\"role\":\"r\"}}}",
-	    "R " AT "vault.auth.jwt: neither `secretRef` nor "
+	{ SS, "\"vault\":{" URL ",\"auth\":{\"jwt\":{\"role\":\"r\"}}"
+	    "}", "R " AT "vault.auth.jwt: neither `secretRef` nor "
 	    "`kubernetesServiceAccountToken` was supplied as token source for "
 	    "jwt authentication" },
-	{ SS, "\"vault\":{\"server\":\"http://x\",\"tls\":{\"certSecretRef\":{"
+	{ SS, "\"vault\":{" URL ",\"tls\":{\"certSecretRef\":{"
 	    "\"name\":\"a\"}}}", "R " AT "vault.tls: when provided, both "
 	    "ClientTLS.ClientCert and ClientTLS.SecretRef should be "
 	    "provided" },
-	{ SS, "\"vault\":{\"server\":\"http://x\",\"version\":\"v1\","
+	{ SS, "\"vault\":{" URL ",\"version\":\"v1\","
 	    "\"checkAndSet\":{\"required\":true}}", "R " AT
 	    "vault.checkAndSet: checkAndSet is not supported with Vault KV "
 	    "version v1" },
-	{ SS, "\"vault\":{\"server\":\"http://x\",\"auth\":{\"tokenSecretRef\":{"
+	{ SS, "\"vault\":{" URL ",\"auth\":{\"tokenSecretRef\":{"
 	    "\"name\":\"a\",\"namespace\":\"other\"}}}", "R " AT
 	    "vault.auth.tokenSecretRef: invalid Auth.TokenSecretRef"
 	    NS_TEXT },
-	{ SS, "\"vault\":{\"server\":\"http://x\",\"auth\":{\"tokenSecretRef\":{"
+	{ SS, "\"vault\":{" URL ",\"auth\":{\"tokenSecretRef\":{"
 	    "\"name\":\"a\",\"namespace\":\"shop\"}}}", "" },
-	{ CSS, "\"vault\":{\"server\":\"http://x\",\"auth\":{\"tokenSecretRef\":{"
+	{ CSS, "\"vault\":{" URL ",\"auth\":{\"tokenSecretRef\":{"
 	    "\"name\":\"a\",\"namespace\":\"other\"}}}", "" },
 	{ SS, "\"vault\":{\"server\":\"v:8200\",\"auth\":{\"iam\":{"
 	    "\"vaultRole\":\"r\"}}}", "E " AT "vault.server: the URL does not "
 	    "begin with https:// or http:// | E " AT "vault.auth.iam: logging "
 	    "in with AWS credentials is not supported by this version" },
-	{ SS, "\"openBao\":{\"server\":\"http://x\",\"auth\":{}}", "R " AT
+	{ SS, "\"openBao\":{" URL ",\"auth\":{}}", "R " AT
 	    "openBao.auth: Invalid value: exactly one of the fields in "
 	    "[appRole tokenSecretRef userPass] must be set" },
-	{ SS, "\"openBao\":{\"server\":\"http://x\",\"tls\":{}}", "W " AT
+	{ SS, "\"openBao\":{" URL ",\"tls\":{}}", "W " AT
 	    "openBao.tls: unknown field" },
-	{ SS, "\"openBao\":{\"server\":\"http://x\",\"caBundle\":\"a\","
+	{ SS, "\"openBao\":{" URL ",\"caBundle\":\"a\","
 	    "\"caProvider\":{\"type\":\"Secret\",\"name\":\"a\"}}", "R " AT
 	    "openBao: Invalid value: at most one of the fields in [caBundle "
 	    "caProvider] may be set" },
@@ -157,7 +158,7 @@ static void
 test_did_you_mean(void **state)
 {
 	struct store *s = store_of(SS,
-	    "\"vault\":{\"server\":\"http://x\",\"readYourWrite\":true}");
+	    "\"vault\":{" URL ",\"readYourWrite\":true}");
 	struct findings f = { 0 };
 
 	(void)state;
@@ -214,7 +215,7 @@ note_ref(void *arg, const char *kind, const char *ns, const char *name)
 static void
 test_refs(void **state)
 {
-	static const char spec[] = "\"vault\":{\"server\":\"http://x\","
+	static const char spec[] = "\"vault\":{" URL ","
 	    "\"caProvider\":{\"type\":\"ConfigMap\",\"name\":\"ca\","
 	    "\"namespace\":\"n1\"},\"tls\":{\"certSecretRef\":{\"name\":\"c\"}"
 	    "},\"auth\":{\"appRole\":{\"roleRef\":{\"name\":\"r\","
@@ -252,7 +253,7 @@ test_host(void **state)
 	store_free(s);
 }
 
-/* --- resolve ------------------------------------------------------------------- */
+/* --- resolve ------------------------------------------------------------- */
 
 static void
 put(struct objects *o, const char *text)
@@ -296,7 +297,7 @@ test_secret(void **state)
 	put(&o, "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{"
 	    "\"name\":\"b\",\"namespace\":\"other\"},\"data\":"
 	    "{\"k\":\"djM=\"}}");
-	env.store = store_of(SS, "\"vault\":{\"server\":\"http://x\"}");
+	env.store = store_of(SS, "\"vault\":{" URL "}");
 	resolves(&env, "{\"name\":\"a\",\"key\":\"k\"}", NULL, "v1");
 	resolves(&env, "{\"name\":\"a\"}", "k", "v1");
 	resolves(&env, "{\"name\":\"a\",\"key\":\"both\"}", NULL, "plain");
@@ -308,7 +309,7 @@ test_secret(void **state)
 	    "\"key\":\"k\"}", NULL, "cannot get Kubernetes secret \"b\" from "
 	    "namespace \"shop\": secrets \"b\" not found");
 	store_free((struct store *)(uintptr_t)env.store);
-	env.store = store_of(CSS, "\"vault\":{\"server\":\"http://x\"}");
+	env.store = store_of(CSS, "\"vault\":{" URL "}");
 	resolves(&env, "{\"name\":\"b\",\"namespace\":\"other\","
 	    "\"key\":\"k\"}", NULL, "v3");
 	resolves(&env, "{\"name\":\"a\",\"key\":\"k\"}", NULL, "v1");
@@ -352,7 +353,7 @@ test_ca(void **state)
 	    "\"name\":\"ca\"},\"data\":{\"k\":\"pem\"}}");
 	codec_b64_encode(&once, PEM, strlen(PEM), CODEC_B64_STD, 1);
 	codec_b64_encode(&twice, once.data, once.len, CODEC_B64_STD, 1);
-	env.store = store_of(SS, "\"vault\":{\"server\":\"http://x\"}");
+	env.store = store_of(SS, "\"vault\":{" URL "}");
 	ca_is(&env, NULL, NULL, NULL);
 	ca_is(&env, PEM, NULL, PEM);
 	ca_is(&env, buf_str(&once), NULL, PEM);
@@ -374,7 +375,7 @@ test_ca(void **state)
 	ca_is(&env, NULL, "{\"type\":\"File\",\"name\":\"ca\"}",
 	    "unsupported CA provider type: File");
 	store_free((struct store *)(uintptr_t)env.store);
-	env.store = store_of(CSS, "\"vault\":{\"server\":\"http://x\"}");
+	env.store = store_of(CSS, "\"vault\":{" URL "}");
 	ca_is(&env, NULL, "{\"type\":\"ConfigMap\",\"name\":\"ca\","
 	    "\"key\":\"k\"}", "missing namespace on caProvider secret");
 	ca_is(&env, NULL, "{\"type\":\"ConfigMap\",\"name\":\"ca\","

@@ -195,7 +195,8 @@ test_metadata(void **state)
 	vault_parse_metadata(&a, 1, &out);
 	assert_string_equal(buf_str(&out), "{\"created_time\":\"t\","
 	    "\"current_version\":\"3\",\"a\":\"x\\\"\",\"n\":\"1.50\","
-	    "\"z\":\"\\u003cnil\\u003e\",\"l\":\"[1 b]\",\"m\":\"map[k:true]\"}");
+	    "\"z\":\"\\u003cnil\\u003e\",\"l\":\"[1 b]\","
+	    "\"m\":\"map[k:true]\"}");
 	buf_clear(&out);
 	assert_int_equal(vault_parse_answer(200, "{\"data\":{}}", 11, &a,
 	    NULL), 0);

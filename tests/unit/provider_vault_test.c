@@ -17,7 +17,7 @@
 
 static struct fake_vault vault, secure;
 
-/* --- a store and its Secrets ------------------------------------------------- */
+/* --- a store and its Secrets --------------------------------------------- */
 
 struct rig {
 	struct store *store;
@@ -109,7 +109,7 @@ rig_token(struct rig *r, const char *provider, const char *more)
 		fail_msg("%s", err_msg(&r->err));
 }
 
-/* --- reads ------------------------------------------------------------------------ */
+/* --- reads --------------------------------------------------------------- */
 
 static struct remote_ref
 remote(const char *key, const char *property, const char *version,
@@ -341,7 +341,7 @@ test_metadata(void **state)
 	rig_clear(&r);
 }
 
-/* --- extract and find ------------------------------------------------------------------ */
+/* --- extract and find ---------------------------------------------------- */
 
 static void
 kv_is(const struct kv *kv, const char *key, const char *want)
@@ -473,7 +473,7 @@ test_find(void **state)
 	rig_clear(&r);
 }
 
-/* --- logins ------------------------------------------------------------------------------- */
+/* --- logins -------------------------------------------------------------- */
 
 static void
 login_works(const char *auth)
@@ -622,7 +622,7 @@ test_ca_bundle(void **state)
 	rig_clear(&r);
 }
 
-/* --- failures ------------------------------------------------------------------------------- */
+/* --- failures ------------------------------------------------------------ */
 
 static void
 open_fails(const char *more, enum err_kind kind, const char *want)
@@ -777,7 +777,7 @@ test_faults(void **state)
 		run_fault(&rows[i]);
 }
 
-/* --- references ----------------------------------------------------------------------------------- */
+/* --- references ---------------------------------------------------------- */
 
 /* Control: WEAKEN_NAMESPACE. */
 static void
