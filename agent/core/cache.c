@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "core/cache.h"
+
+struct facts {
+	size_t keys, size;
+};
+
+static int
+check(void *arg, const uint8_t *plain, size_t len, struct err *err)
+{
+	struct payload p = { .immutable = 0 };
+	struct facts *f = arg;
+
+	if (payload_read(&p, plain, len, err) == -1)
+		return (err_wrap(err, "payload"));
+	f->keys = p.ndata;
+	f->size = len;
+	payload_clear(&p);
+	return (0);
+}
+
+static struct record_header
+header(const struct cache_origin *o, uint64_t generation)
+{
+	return ((struct record_header){ .kind = RECORD_PAYLOAD, .ns = o->ns,
+	    .name = o->name, .generation = generation, .store = o->store,
+	    .version = o->version, .fetched_at = o->fetched_at,
+	    .source = "live" });
+}
+
+int
+cache_store(struct cache *c, const struct cache_origin *origin,
+    const uint8_t *box, size_t len, struct content **slot, int *ret_changed,
+    struct err *err)
+{
+	struct content *old = *slot, *new;
+	uint64_t generation = old ? old->generation + 1 : 1;
+	struct record_header h = header(origin, generation);
+	struct record r = { NULL, 0 };
+	struct facts f = { 0, 0 };
+
+	if (keys_take(c->keys, &h, box, len, old ? old->hash : NULL, check, &f,
+	    &r, ret_changed, err) == -1)
+		return (-1);
+	if (!*ret_changed)
+		return (0);
+	new = mem_alloc(sizeof(*new));
+	new->refs = 1;
+	new->ns = str_dup(origin->ns);
+	new->name = str_dup(origin->name);
+	new->generation = generation;
+	memcpy(new->hash, h.hash, sizeof(new->hash));
+	new->keys = f.keys;
+	new->size = f.size;
+	new->record = r;
+	cache_drop(c, slot);
+	*slot = new;
+	c->records++;
+	c->bytes += r.len;
+	c->generation++;
+	return (0);
+}
+
+void
+cache_drop(struct cache *c, struct content **slot)
+{
+	struct content *old = STEAL(*slot);
+
+	if (!old)
+		return;
+	c->records--;
+	c->bytes -= old->record.len;
+	content_unref(old);
+}
+
+struct content *
+content_ref(struct content *c)
+{
+	c->refs++;
+	return (c);
+}
+
+void
+content_unref(struct content *c)
+{
+	if (!c || --c->refs)
+		return;
+	record_clear(&c->record);
+	free(c->ns);
+	free(c->name);
+	free(c);
+}
+
+int
+content_open(struct keys *k, const struct content *c, struct payload *ret,
+    struct err *err)
+{
+	struct record_header h = { .kind = RECORD_PAYLOAD, .ns = c->ns,
+		.name = c->name };
+	const uint8_t *plain;
+	size_t len;
+
+	if (keys_open(k, &c->record, &h, &plain, &len, err) == -1 ||
+	    payload_read(ret, plain, len, err) == -1)
+		return (err_wrap(err, "%s/%s", c->ns, c->name));
+	return (0);
+}

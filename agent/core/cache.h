@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CORE_CACHE_H
+#define CORE_CACHE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/keys.h"
+#include "model/payload.h"
+#include "seal/record.h"
+
+/*
+ * What was fetched, sealed.  A content is counted: a delivery that is under
+ * way keeps the one that it began with while a newer one takes its place.
+ */
+struct content {
+	unsigned refs;
+	char *ns, *name;
+	uint64_t generation;
+	uint8_t hash[RECORD_HASH_LEN];
+	size_t keys, size;	/* data entries; bytes of the payload */
+	struct record record;
+};
+
+/* Totals, for status. */
+struct cache {
+	struct keys *keys;
+	size_t records, bytes;
+	uint64_t generation;	/* grows with every record that is written */
+};
+
+/* Who the value is of and where it is from; strings are copied into the
+ * record's header. */
+struct cache_origin {
+	const char *ns, *name;
+	const char *store, *version;
+	int64_t fetched_at;
+};
+
+/**
+ * cache_store(c, origin, box, len, slot, ret_changed, err):
+ * Take a job's sealed payload into *${slot}.  The same content as there
+ * writes and seals nothing: *ret_changed is 0.  A payload that is none is
+ * TAMPER and leaves the slot alone.
+ */
+int cache_store(struct cache *c, const struct cache_origin *origin,
+    const uint8_t *box, size_t len, struct content **slot, int *ret_changed,
+    struct err *err);
+/* cache_drop: forget and wipe (when the last delivery lets go). */
+void cache_drop(struct cache *c, struct content **slot);
+
+struct content *content_ref(struct content *c);
+void content_unref(struct content *c);		/* NULL is fine */
+/* content_open: as keys_open, with the payload read (payload_clear it). */
+int content_open(struct keys *k, const struct content *c,
+    struct payload *ret, struct err *err);
+
+#endif

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "core/catalog.h"
+#include "model/object.h"
+
+#define REFS_MAX 1024
+
+static const struct {
+	const char *name;
+	enum object_kind kind;
+} kinds[] = {
+	{ "ExternalSecret", OBJ_EXTERNAL_SECRET },
+	{ "SecretStore", OBJ_SECRET_STORE },
+	{ "ClusterSecretStore", OBJ_CLUSTER_SECRET_STORE },
+	{ "HostProjection", OBJ_HOST_PROJECTION },
+	{ "Secret", OBJ_SECRET },
+	{ "ConfigMap", OBJ_CONFIG_MAP },
+	{ "Namespace", OBJ_NAMESPACE },
+	{ "ServiceAccount", OBJ_SERVICE_ACCOUNT },
+};
+
+static enum object_kind
+kind_of(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(kinds); i++)
+		if (str_eq(kinds[i].name, name))
+			return (kinds[i].kind);
+	return (OBJ_GENERATOR);
+}
+
+static void
+refs_parse(struct entry *e, const struct json *head)
+{
+	const struct json *list = json_get(head, "nodesealRefs"), *j;
+	size_t n = json_len(list);
+	struct object_ref *r;
+
+	e->refs = mem_array(n < REFS_MAX ? n : REFS_MAX, sizeof(*e->refs));
+	for (j = json_first(list); j && e->nrefs < REFS_MAX;
+	    j = json_next(j)) {
+		r = &e->refs[e->nrefs++];
+		r->kind = str_dup(str_or(json_str(json_get(j, "kind")), ""));
+		r->ns = str_dup(str_or(json_str(json_get(j, "namespace")), ""));
+		r->name = str_dup(str_or(json_str(json_get(j, "name")), ""));
+	}
+}
+
+static int
+spec_parse(struct entry *e, const struct json *head, struct err *err)
+{
+	switch (e->kind) {
+	case OBJ_EXTERNAL_SECRET:
+		return (es_parse(head, e->ns, &e->es, NULL, err));
+	case OBJ_SECRET_STORE:
+	case OBJ_CLUSTER_SECRET_STORE:
+		return (store_parse(head, e->ns, &e->store, NULL, err));
+	case OBJ_HOST_PROJECTION:
+		return (hp_parse(head, e->ns, &e->hp, NULL, err));
+	default:
+		return (0);
+	}
+}
+
+/* A head that does not parse makes the object unusable, not the file: it is
+ * kept, with the reason, so that status and conditions can name it. */
+static int
+head_parse(struct entry *e, const char *text, struct err *err)
+{
+	cleanup_json struct json *head = json_parse(text, strlen(text), err);
+	cleanup_err struct err why = ERR_INIT;
+
+	if (!head)
+		return (err_wrap(err, "head of %s", e->key));
+	e->host = str_dup(str_or(json_str(json_get(head, "nodesealHost")),
+	    ""));
+	refs_parse(e, head);
+	if (*e->rejected)
+		return (0);
+	if (spec_parse(e, head, &why) == -1) {
+		free(e->rejected);
+		e->rejected = str_dup(err_msg(&why));
+	}
+	return (0);
+}
+
+/* The kind is part of the name: a Secret's record is no ConfigMap's. */
+static struct record_header
+body_header(const struct entry *e)
+{
+	return ((struct record_header){ .kind = RECORD_BODY, .ns = e->ns,
+	    .name = e->name, .uid = e->kind_name, .source = "live" });
+}
+
+static int
+body_take(struct keys *k, struct entry *e, const struct job_object *m,
+    const struct entry *old, struct err *err)
+{
+	struct record_header h = body_header(e);
+	int changed;
+
+	if (keys_take(k, &h, m->body, m->body_len, old ? old->hash : NULL,
+	    NULL, NULL, &e->body, &changed, err) == -1)
+		return (err_wrap(err, "%s", e->key));
+	memcpy(e->hash, h.hash, sizeof(e->hash));
+	if (!changed && old) {
+		e->body.data = mem_dup(old->body.data, old->body.len);
+		e->body.len = old->body.len;
+	}
+	return (0);
+}
+
+int
+entry_new(struct keys *k, const struct job_object *m,
+    const struct entry *old, struct entry **ret, struct err *err)
+{
+	struct entry *e = mem_alloc(sizeof(*e));
+
+	e->kind_name = str_dup(m->kind);
+	e->ns = str_dup(m->ns);
+	e->name = str_dup(m->name);
+	e->key = object_key(m->kind, m->ns, m->name);
+	e->kind = kind_of(m->kind);
+	e->rejected = str_dup(str_or(m->rejected, ""));
+	if (head_parse(e, m->head, err) == -1 ||
+	    body_take(k, e, m, old, err) == -1) {
+		entry_free(e);
+		return (-1);
+	}
+	*ret = e;
+	return (0);
+}
+
+void
+entry_free(struct entry *e)
+{
+	size_t i;
+
+	if (!e)
+		return;
+	for (i = 0; i < e->nrefs; i++) {
+		free(e->refs[i].kind);
+		free(e->refs[i].ns);
+		free(e->refs[i].name);
+	}
+	free(e->refs);
+	es_free(e->es);
+	store_free(e->store);
+	hp_free(e->hp);
+	record_clear(&e->body);
+	free(e->rejected);
+	free(e->host);
+	free(e->key);
+	free(e->kind_name);
+	free(e->ns);
+	free(e->name);
+	free(e);
+}
+
+int
+entry_open(struct keys *k, const struct entry *e, const uint8_t **ret_plain,
+    size_t *ret_len, struct err *err)
+{
+	struct record_header h = body_header(e);
+
+	if (keys_open(k, &e->body, &h, ret_plain, ret_len, err) == -1)
+		return (err_wrap(err, "%s", e->key));
+	return (0);
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CORE_CORE_INTERNAL_H
+#define CORE_CORE_INTERNAL_H
+
+#include "base/clock.h"
+#include "base/loop.h"
+#include "core/cache.h"
+#include "core/catalog.h"
+#include "core/chan.h"
+#include "core/circuit.h"
+#include "core/item.h"
+#include "core/jobs.h"
+#include "core/keys.h"
+#include "core/plan.h"
+#include "core/schedule.h"
+#include "core/source.h"
+#include "csi/csi.h"
+#include "ipc/run_config.h"
+#include "proj/proj.h"
+
+/*
+ * All of core's state, and what its files ask of each other.  One thread, one
+ * loop; nothing here blocks.
+ */
+
+/* What is known of a store beside its object. */
+struct store_state {
+	char *key;		/* "Kind/ns/name" */
+	struct core *core;
+	struct circuit circuit;
+	struct due probe_due;
+	uint64_t requests, logins;
+	int known, valid;	/* a job has said so */
+	char *reason, *message;
+	char *last_error;	/* of the last failure that counted */
+};
+
+/* A provider host that asked for patience. */
+struct host_state {
+	char *host;
+	struct core *core;
+	struct bucket bucket;
+	struct due due;
+};
+
+/* How files get out: fsproj's client, or a test's stand-in. */
+struct projector {
+	int (*connected)(void *p);
+	int (*write)(void *p, const struct proj_target *target,
+	    const struct proj_file *files, size_t n, proj_fill_fn fill,
+	    proj_done_fn done, void *arg, struct err *err);
+	int (*remove)(void *p, const struct proj_target *target,
+	    proj_done_fn done, void *arg, struct err *err);
+	int (*list)(void *p, proj_list_fn done, void *arg, struct err *err);
+	int (*bind)(void *p, const char *path, proj_bind_fn done, void *arg,
+	    struct err *err);
+	void (*free)(void *p);
+};
+
+#define CORE_DRIVERS 2
+
+struct csi_driver {
+	struct core *core;
+	const char *name;
+	struct csi_server *server;
+	int csi_fd, reg_fd;	/* -1: not here yet, or the server's */
+	int csi_asked, reg_asked;
+};
+
+struct core {
+	const struct run_config *cfg;
+	const struct clock *clock;
+	struct loop *loop;
+	struct schedule *schedule;
+	struct keys *keys;
+	struct cache cache;
+	struct catalog *catalog;
+	struct jobs *jobs;
+	struct plan *plan;
+	struct strmap *items;		/* "ns/name" -> struct item */
+	struct strmap *stores;		/* key -> struct store_state */
+	struct strmap *hosts;		/* provider host -> struct host_state */
+	struct source *source;
+	int synced;			/* all objects were read once */
+	struct due pump_due;
+	uint32_t fetch_timeout_ms;
+
+	const struct projector *projector;
+	void *proj;			/* the projector's; NULL none yet */
+	int listed;			/* what fsproj has found is known */
+	struct strmap *found;		/* path -> struct found */
+	struct strmap *volumes;		/* volume id -> struct volume */
+	struct strmap *projections;	/* "ns/name" -> struct projection */
+	struct strmap *node_labels;	/* to char * */
+
+	/* The wires to the other processes; nothing of them in a unit test. */
+	struct chan *keeper;
+	int keeper_gone, keeper_ready;
+	struct status_server *status;
+	struct csi_driver csi[CORE_DRIVERS];
+	int csi_started;
+	struct loop_signal *signals[3];
+};
+
+/* core_init: everything that needs no other process. */
+int core_init(struct core *c, const struct run_config *cfg,
+    const struct clock *clock, struct loop *loop, struct err *err);
+void core_clear(struct core *c);
+/* core_ready: objects read once, fsproj connected (INTERFACES.md §1). */
+int core_ready(const struct core *c);
+/* core_tell_keeper: a frame with one string. */
+int core_tell_keeper(struct core *c, uint16_t type, const char *text,
+    struct err *err);
+/* core_report: tell the source that an item's state has changed. */
+void core_report(struct core *c, struct item *item);
+/* The i-th line of core_degraded, NULL behind the last. */
+const char *core_degraded_line(size_t i);
+
+/* --- sync.c: from claims and changes to jobs, from results to deliveries --- */
+
+struct item *sync_item(struct core *c, const char *ns, const char *name);
+/* sync_claim: the item, made when it is new; ${until} as claims_put. */
+struct item *sync_claim(struct core *c, const char *ns, const char *name,
+    const char *claim, int64_t until);
+void sync_unclaim(struct core *c, struct item *item, const char *claim);
+/* sync_urgent: a pod waits for it. */
+void sync_urgent(struct core *c, struct item *item);
+/* sync_commit: take the catalog's changes; sync_synced: all was read once. */
+void sync_commit(struct core *c);
+void sync_synced(struct core *c);
+void sync_pump(struct core *c);
+/* sync_schedule: give an idle item its next time. */
+void sync_schedule(struct core *c, struct item *item);
+const struct entry *sync_entry(const struct core *c, const struct item *item);
+/* sync_why(c, item): why there is nothing of it yet; the caller's. */
+char *sync_why(const struct core *c, const struct item *item);
+
+/* --- result.c: what a job said -------------------------------------------------- */
+
+struct store_state *store_state_get(struct core *c, const char *key);
+void result_item(struct core *c, struct item *item, const struct job_item *m);
+/* The job ended without an answer for it: one back-off. */
+void result_lost(struct core *c, struct item *item, const struct err *err);
+/* Not its fault: again as soon as possible, no back-off. */
+void result_again(struct core *c, struct item *item);
+void result_stores(struct core *c, const struct job_done *done);
+/* Around a job: result_stop is nonzero when the circuit of one of its stores
+ * is open, result_probe makes the job the probe of those that are, and
+ * result_probe_end puts back those of which the probe said nothing. */
+int result_stop(const struct core *c, char *const *stores, size_t n);
+void result_probe(struct core *c, char *const *stores, size_t n);
+void result_probe_end(struct core *c, char *const *stores, size_t n);
+/* result_stale(c, item): nonzero when its value is older than it may be
+ * without saying so. */
+int result_stale(const struct core *c, const struct item *item);
+
+/* --- fetch.c --------------------------------------------------------------------------- */
+
+/* fetch_start(c, g, max): a job for the most urgent items of ${g}, at most
+ * ${max}.  On failure they stay where they are. */
+int fetch_start(struct core *c, struct group *g, size_t max, struct err *err);
+
+/* --- deliver.c ------------------------------------------------------------------------ */
+
+/* deliver_news: tell whoever projects ${item}. */
+void deliver_news(struct core *c, struct item *item);
+
+/* --- host.c, volume.c --------------------------------------------------------------- */
+
+/* host_change: the HostProjection of that catalog key has changed, come or
+ * gone; host_settle, after any number of them: who waited for a path may have
+ * it now. */
+void host_change(struct core *c, const char *key);
+void host_settle(struct core *c);
+/* fsproj is there (again): what could not be written is tried once more. */
+void hosts_retry(struct core *c);
+void volumes_retry(struct core *c);
+/* Add the paths that they own to the set. */
+void hosts_paths(const struct core *c, struct strmap *paths);
+void volumes_paths(const struct core *c, struct strmap *paths);
+void hosts_clear(struct core *c);
+void volumes_clear(struct core *c);
+
+/* What an earlier process left behind. */
+struct found {
+	enum proj_place place;
+	uint64_t generation;
+};
+
+/* --- csi_backend.c ----------------------------------------------------------------- */
+
+void csi_wire_init(struct core *c);
+/* csi_wire_listen(c, name, fd): "csi:DRIVER" or "reg:DRIVER", taken over;
+ * csi_wire_start: all that there is has come.  What is still missing is asked
+ * of fsproj. */
+void csi_wire_listen(struct core *c, const char *name, int fd);
+void csi_wire_start(struct core *c);
+void csi_wire_close(struct core *c);
+
+/* --- status.c ------------------------------------------------------------------------- */
+
+struct json *status_json(const struct core *c);
+int status_serve(struct core *c, int fd, struct err *err);
+void status_close(struct core *c);
+
+#endif

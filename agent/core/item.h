@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CORE_ITEM_H
+#define CORE_ITEM_H
+
+#include <sys/queue.h>
+
+#include "base/err.h"
+#include "core/cache.h"
+#include "core/claims.h"
+#include "core/schedule.h"
+#include "ipc/job.h"
+
+/*
+ * One ExternalSecret that somebody here claims: when it is due, what its last
+ * fetch said, what is cached of it.
+ */
+enum item_state {
+	ITEM_IDLE,		/* waits for its time, or for a change */
+	ITEM_QUEUED,		/* due: in the plan */
+	ITEM_RUNNING		/* in a job */
+};
+
+/* The order of jobs: pods that wait, first syncs, refreshes. */
+enum item_priority { PRIORITY_WAITING, PRIORITY_FIRST, PRIORITY_REFRESH,
+	PRIORITIES };
+
+struct core;
+struct delivery;
+struct group;
+
+struct item {
+	struct core *core;	/* its owner, for the timers */
+	char *key;		/* "ns/name" */
+	char *ns, *name;
+	struct claims claims;
+	int64_t unclaimed_at;	/* boot ms, when there is no claim */
+	unsigned waiting;	/* publishes that wait for it */
+	struct delivery **users;	/* told of every news; borrowed */
+	size_t nusers;
+
+	enum item_state state;
+	enum item_priority priority;
+	struct group *group;	/* when queued */
+	TAILQ_ENTRY(item) next;	/* in the group's list */
+	struct due due;
+	struct due claims_due;
+	int again;		/* something changed while it was running */
+	int yielded;		/* a job of it was stopped for a slow one */
+	unsigned failures;	/* in a row */
+	int64_t tried_at;	/* boot ms of the last attempt's end */
+
+	enum job_outcome outcome;	/* of the last attempt; 0 none yet */
+	char *reason, *message, *error;	/* error: NULL when none */
+	char *reported;		/* what the source was told last, NULL */
+	enum err_kind err_kind;
+	char *version;		/* synced; NULL never */
+	char *running_version;	/* of the spec that the job was given */
+	int64_t synced_at;	/* wall ms of the last success, 0 never */
+	int64_t failed_since;	/* wall ms of the first failure in a row */
+	struct content *content;	/* NULL: nothing is cached */
+};
+
+struct item *item_new(const char *ns, const char *name);
+/* The content is dropped by the owner of the cache before. */
+void item_free(struct item *i);
+/* item_say(i, reason, message, error): copies; ${error} may be NULL. */
+void item_say(struct item *i, const char *reason, const char *message,
+    const char *error);
+/* item_ready(i): the last attempt succeeded. */
+int item_ready(const struct item *i);
+
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/secret.h"
+#include "core/keys.h"
+#include "seal/box.h"
+
+/* The largest value, its padding and the keys. */
+#define ARENA_SIZE (RECORD_PLAIN_MAX + 16384)
+
+struct keys {
+	struct arena *arena;
+	uint8_t *mem;		/* K_mem */
+	uint8_t *hash;		/* key of the content hash */
+	uint8_t *ns;		/* the namespace's key, for a moment */
+	uint8_t *sk;
+	uint8_t pk[BOX_KEY_LEN];
+	size_t empty;		/* mark behind the keys */
+	uint64_t serial;
+};
+
+int
+keys_new(struct keys **ret, struct err *err)
+{
+	struct keys *k = mem_alloc(sizeof(*k));
+
+	if (seal_init(err) == -1 ||
+	    arena_open(ARENA_SIZE, &k->arena, err) == -1) {
+		free(k);
+		return (err_wrap(err, "keys"));
+	}
+	k->mem = arena_alloc(k->arena, RECORD_KEY_LEN);
+	k->hash = arena_alloc(k->arena, RECORD_KEY_LEN);
+	k->ns = arena_alloc(k->arena, RECORD_KEY_LEN);
+	k->sk = arena_alloc(k->arena, BOX_KEY_LEN);
+	record_random(k->mem, RECORD_KEY_LEN);
+	record_derive(k->mem, 1, "nsa-hash", k->hash);
+	box_keypair(k->pk, k->sk);
+	k->empty = arena_mark(k->arena);
+	*ret = k;
+	return (0);
+}
+
+void
+keys_free(struct keys *k)
+{
+	if (!k)
+		return;
+	arena_close(k->arena);
+	free(k);
+}
+
+const uint8_t *
+keys_public(const struct keys *k)
+{
+	return (k->pk);
+}
+
+const char *
+keys_degraded(const struct keys *k)
+{
+	return (arena_degraded(k->arena));
+}
+
+void
+keys_close(struct keys *k)
+{
+	k->serial++;
+	arena_release(k->arena, k->empty);
+	secret_wipe(k->ns, RECORD_KEY_LEN);
+}
+
+uint64_t
+keys_serial(const struct keys *k)
+{
+	return (k->serial);
+}
+
+static int
+seal_open(struct keys *k, struct record_header *h, const uint8_t *plain,
+    size_t len, struct record *ret, struct err *err)
+{
+	record_derive_ns(k->mem, h->ns ? h->ns : "", k->ns);
+	return (record_seal(k->ns, h, plain, len, ret, err));
+}
+
+int
+keys_take(struct keys *k, struct record_header *h, const uint8_t *box,
+    size_t len, const uint8_t *old_hash, keys_check_fn check, void *arg,
+    struct record *ret, int *ret_changed, struct err *err)
+{
+	size_t plen = len < BOX_OVERHEAD ? 0 : len - BOX_OVERHEAD;
+	uint8_t *plain;
+	int rc = 0;
+
+	keys_close(k);
+	if (plen > RECORD_PLAIN_MAX)
+		return (err_set(err, ERR_LIMIT,
+		    "%zu bytes, more than %u", plen, RECORD_PLAIN_MAX));
+	plain = arena_alloc(k->arena, plen);
+	if (!plain)
+		return (err_set(err, ERR_INTERNAL, "no room in the arena"));
+	*ret_changed = 0;
+	if (box_open(k->pk, k->sk, box, len, plain, err) == -1 ||
+	    (check && check(arg, plain, plen, err) == -1)) {
+		rc = -1;
+		goto out;
+	}
+	record_hash(k->hash, plain, plen, h->hash);
+#ifndef WEAKEN_UNCHANGED
+	if (old_hash && memcmp(old_hash, h->hash, RECORD_HASH_LEN) == 0)
+		goto out;
+#else
+	(void)old_hash;
+#endif
+	rc = seal_open(k, h, plain, plen, ret, err);
+	*ret_changed = rc == 0;
+out:
+	keys_close(k);
+	return (rc);
+}
+
+int
+keys_open(struct keys *k, const struct record *r,
+    const struct record_header *expect, const uint8_t **ret_plain,
+    size_t *ret_len, struct err *err)
+{
+	size_t size = record_plain_max(r) + 4;
+	uint8_t *out;
+	int rc;
+
+	keys_close(k);
+	out = arena_alloc(k->arena, size);
+	if (!out)
+		return (err_set(err, ERR_INTERNAL, "no room in the arena"));
+	record_derive_ns(k->mem, expect->ns ? expect->ns : "", k->ns);
+	rc = record_open(k->ns, r, expect, out, size, ret_plain, ret_len, err);
+	secret_wipe(k->ns, RECORD_KEY_LEN);
+	if (rc == -1)
+		keys_close(k);
+	return (rc);
+}

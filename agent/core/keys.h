@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CORE_KEYS_H
+#define CORE_KEYS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "seal/record.h"
+
+/*
+ * The keys of this process and the one place where a value lies open: the
+ * arena.  K_mem and the key pair are made at the start and never leave it;
+ * records are sealed under a key of their namespace, derived from K_mem
+ * (reference security-offline.md d.1).
+ */
+struct keys;
+
+int keys_new(struct keys **ret, struct err *err);
+void keys_free(struct keys *k);
+/* keys_public(k): 32 bytes, to which jobs seal what they found. */
+const uint8_t *keys_public(const struct keys *k);
+/* keys_degraded(k): why the keys are less protected than they could be. */
+const char *keys_degraded(const struct keys *k);
+
+/* Looks at an open value before it is accepted; 0 or -1. */
+typedef int (*keys_check_fn)(void *arg, const uint8_t *plain, size_t len,
+    struct err *err);
+
+/**
+ * keys_take(k, h, box, len, old_hash, check, arg, ret, ret_changed, err):
+ * Open the sealed ${box} of a job in the arena, let ${check} (may be NULL)
+ * look at it, and seal it again as the record ${ret} under the key of
+ * ${h}->ns.  h->hash is filled in.  When it equals ${old_hash} (may be NULL)
+ * nothing is sealed: *ret_changed is 0 and ${ret} untouched.
+ */
+int keys_take(struct keys *k, struct record_header *h, const uint8_t *box,
+    size_t len, const uint8_t *old_hash, keys_check_fn check, void *arg,
+    struct record *ret, int *ret_changed, struct err *err);
+
+/**
+ * keys_open(k, r, expect, ret_plain, ret_len, err):
+ * Open a record in the arena (closing what was open).  The plaintext is there
+ * until keys_close, or until the next keys_open or keys_take; keys_serial
+ * changes with each of them.
+ */
+int keys_open(struct keys *k, const struct record *r,
+    const struct record_header *expect, const uint8_t **ret_plain,
+    size_t *ret_len, struct err *err);
+void keys_close(struct keys *k);
+uint64_t keys_serial(const struct keys *k);
+
+#endif
