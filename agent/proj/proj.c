@@ -42,6 +42,8 @@ struct proj {
 	struct buf out;		/* the frame that is being sent */
 	int out_waits;		/* it did not fit into the socket */
 	struct clean *cleans;
+	void (*lost)(void *arg);
+	void *lost_arg;
 	uint64_t in[FSPROJ_REPLY_MAX / sizeof(uint64_t)];
 };
 
@@ -163,6 +165,18 @@ lose(struct proj *p, const char *why)
 		err_set(&err, ERR_TRANSIENT, "%s", why);
 		op_finish(op, &err, -1);
 	}
+}
+
+/* The connection broke by itself. */
+static void
+broken(struct proj *p, const char *why)
+{
+	void (*lost)(void *) = p->lost;
+	void *arg = p->lost_arg;
+
+	lose(p, why);
+	if (lost)
+		lost(arg);
 }
 
 /* --- frames ------------------------------------------------------------------ */
@@ -436,14 +450,14 @@ on_io(void *arg, int events)
 	for (i = 0; i < a.nfds; i++)	/* whatever nobody took */
 		mem_cleanup_close(&a.fds[i]);
 	if (!sound)
-		lose(p, n > 0 ? "connection lost: malformed answer" :
+		broken(p, n > 0 ? "connection lost: malformed answer" :
 		    "connection lost");
 }
 
 static void
 on_deadline(void *arg)
 {
-	lose(arg, "connection lost: no answer");
+	broken(arg, "connection lost: no answer");
 }
 
 /* --- what others call --------------------------------------------------------- */
@@ -499,6 +513,13 @@ int
 proj_connected(const struct proj *p)
 {
 	return (p->fd != -1);
+}
+
+void
+proj_on_lost(struct proj *p, void (*lost)(void *arg), void *arg)
+{
+	p->lost = lost;
+	p->lost_arg = arg;
 }
 
 unsigned

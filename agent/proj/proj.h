@@ -25,6 +25,9 @@ struct proj;
 int proj_new(struct loop *loop, int fd, struct proj **ret, struct err *err);
 int proj_replace(struct proj *p, int fd, struct err *err);
 int proj_connected(const struct proj *p);
+/* proj_on_lost(p, lost, arg): lost() runs whenever the connection breaks by
+ * itself, after the operations that failed with it. */
+void proj_on_lost(struct proj *p, void (*lost)(void *arg), void *arg);
 void proj_free(struct proj *p);		/* pending operations fail first */
 
 /* proj_degraded(p): what the machine lacks, as fsproj said when it was
