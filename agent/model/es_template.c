@@ -108,7 +108,7 @@ void
 es_template_clear(struct es_template *t)
 {
 	for (size_t i = 0; t != NULL && i < t->nfrom; i++)
-		record_clear(&part, &t->from[i]);
+		record_free_fields(&part, &t->from[i]);
 	if (t != NULL) {
 		free(t->from);
 		t->from = NULL;

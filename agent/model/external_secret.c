@@ -242,7 +242,7 @@ es_free(struct external_secret *es)
 	if (es == NULL)
 		return;
 	es_template_clear(es->tmpl);
-	record_clear(&root, es);
+	record_free_fields(&root, es);
 	object_meta_clear(&es->meta);
 	free(es);
 }

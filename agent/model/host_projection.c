@@ -306,7 +306,7 @@ hp_parse(const struct json *obj, const char *ns, struct host_projection **ret,
 	hp->gid = raw.gid < 0 ? 0 : (uint32_t)raw.gid;
 	hp->node_selector = parse_selector(json_get(body, "nodeSelector"), f);
 	take_sources(hp, &raw);
-	record_clear(&root, &raw);
+	record_free_fields(&root, &raw);
 	*ret = hp;
 	return (0);
 }

@@ -262,7 +262,7 @@ clear_list(const struct field *fd, void *base)
 		if (fd->type == FIELD_TEXTS)
 			free(((char **)*list)[i]);
 		else
-			record_clear(fd->record,
+			record_free_fields(fd->record,
 			    (char *)*list + i * fd->record->size);
 	}
 	free(*list);
@@ -276,9 +276,9 @@ clear_object(const struct field *fd, void *base)
 	void *sub = spot(base, fd->at);
 
 	if (!(fd->flags & FIELD_POINTER)) {
-		record_clear(fd->record, sub);
+		record_free_fields(fd->record, sub);
 	} else if (*(void **)sub != NULL) {
-		record_clear(fd->record, *(void **)sub);
+		record_free_fields(fd->record, *(void **)sub);
 		free(*(void **)sub);
 		*(void **)sub = NULL;
 	}
@@ -313,7 +313,7 @@ clear_field(const struct field *fd, void *base)
 }
 
 void
-record_clear(const struct record *r, void *base)
+record_free_fields(const struct record *r, void *base)
 {
 	for (size_t i = 0; i < r->nfields; i++)
 		if (!(r->fields[i].flags & FIELD_CHECK))

@@ -94,8 +94,8 @@ char *field_path_text(const struct field_path *p);
  */
 void record_parse(const struct record *r, const struct json *obj,
     const struct field_path *path, void *base, struct findings *f);
-/* record_clear(r, base): free what record_parse made; zeroes. */
-void record_clear(const struct record *r, void *base);
+/* record_free_fields(r, base): free what record_parse made; zeroes. */
+void record_free_fields(const struct record *r, void *base);
 
 /* The names below metadata; checked, kept by object_meta_parse. */
 extern const struct record object_metadata;

@@ -208,7 +208,7 @@ store_free(struct store *s)
 {
 	if (s == NULL)
 		return;
-	record_clear(&root, s);
+	record_free_fields(&root, s);
 	free(s->provider);
 	json_free(s->spec);
 	object_meta_clear(&s->meta);
