@@ -8,6 +8,7 @@
 #include <linux/seccomp.h>
 
 #include <errno.h>
+#include <sched.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <unistd.h>
@@ -133,10 +134,22 @@ build(enum sandbox_role role, struct sock_filter *f)
 	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 4),
 	    LOAD(args[0]), UNLESS(AF_UNIX), RETURN(SECCOMP_RET_ALLOW),
 	    RETURN(SECCOMP_RET_KILL_PROCESS) };
+	/* libcurl looks names up in a thread: threads, but no processes.
+	 * glibc takes clone(2), whose flags can be seen, where clone3(2) does
+	 * not exist. */
+	const struct sock_filter threads_only[] = {
+	    UNLESS(SYS_clone3), RETURN(SECCOMP_RET_ERRNO | ENOSYS),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 4),
+	    LOAD(args[0]),
+	    BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_THREAD, 0, 1),
+	    RETURN(SECCOMP_RET_ALLOW), RETURN(SECCOMP_RET_KILL_PROCESS) };
 	size_t n = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(head); i++)
 		f[n++] = head[i];
+	for (size_t i = 0; role == SANDBOX_FETCH &&
+	    i < ARRAY_LEN(threads_only); i++)
+		f[n++] = threads_only[i];
 	for (size_t i = 0; role == SANDBOX_CORE && i < ARRAY_LEN(unix_only);
 	    i++)
 		f[n++] = unix_only[i];

@@ -2,6 +2,9 @@
 #ifndef JOB_READ_H
 #define JOB_READ_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include "base/err.h"
 
 /**

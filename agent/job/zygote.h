@@ -26,7 +26,8 @@ struct zygote_work {
  */
 int zygote_run(int fd, const struct zygote_work *work, struct err *err);
 
-/* zygote_command(argc, argv): `nodeseal-job zygote --fd N [flags of run]`. */
+/* zygote_command(argc, argv): `nodeseal-job zygote --fd N [--require-sandbox]
+ * [--log-level L] [--log-format F]`. */
 int zygote_command(int argc, char **argv);
 
 #endif

@@ -3,11 +3,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/sandbox.h"
-#include "ipc/run_config.h"
 #include "job/fetch.h"
 #include "job/read.h"
 #include "job/zygote.h"
@@ -16,11 +16,18 @@
 
 /* The program `nodeseal-job zygote`: libraries, rights, then the loop. */
 
+struct flags {
+	int fd;
+	int require_sandbox;
+	enum log_level level;
+	enum log_format format;
+};
+
 static int
 run_job(enum job_kind kind, int fd, void *arg)
 {
 	cleanup_err struct err err = ERR_INIT;
-	const struct run_config *c = arg;
+	const struct flags *c = arg;
 	int rc;
 
 	switch (kind) {
@@ -34,7 +41,7 @@ run_job(enum job_kind kind, int fd, void *arg)
 		rc = err_set(&err, ERR_INVALID, "no such job: %d", (int)kind);
 	}
 	if (rc == -1)
-		log_error("job: %s", err_msg(&err));
+		log_error("%s", err_msg(&err));
 	return (rc == 0 ? 0 : 1);
 }
 
@@ -46,7 +53,7 @@ static const char *const readable[] = {
 };
 
 static int
-serve(int fd, struct run_config *c, struct err *err)
+serve(struct flags *c, struct err *err)
 {
 	struct zygote_work work = { run_job, c };
 	struct sandbox_paths paths = { readable, NULL };
@@ -55,52 +62,85 @@ serve(int fd, struct run_config *c, struct err *err)
 
 	/* core's death shows as the end of the socket, never as a signal */
 	signal(SIGPIPE, SIG_IGN);
-	if (fcntl(fd, F_SETFD, FD_CLOEXEC) == -1)
-		return (err_sys(err, "descriptor %d", fd));
+	if (fcntl(c->fd, F_SETFD, FD_CLOEXEC) == -1)
+		return (err_sys(err, "descriptor %d", c->fd));
 	if (seal_init(err) == -1 || http_global(err) == -1 ||
-	    sandbox_enter(SANDBOX_ZYGOTE, &paths, c->require_sandbox,
-	    &report, err) == -1)
+	    sandbox_user(geteuid(), err) == -1 || sandbox_enter(SANDBOX_ZYGOTE, &paths,
+	    c->require_sandbox, &report, err) == -1)
 		return (-1);
 	for (i = 0; i < report.n; i++)
 		log_warn("zygote: %s", report.lines[i]);
-	return (zygote_run(fd, &work, err));
+	return (zygote_run(c->fd, &work, err));
 }
 
-/* "--fd N" is ours, the other words are those of `run`. */
 static int
-take_fd(int *argc, char **argv, struct err *err)
+take_fd(const char *value, int *ret, struct err *err)
 {
 	char *end;
-	long fd;
+	long fd = strtol(value, &end, 10);
 
-	if (*argc < 2 || strcmp(argv[0], "--fd") != 0)
-		return (err_set(err, ERR_INVALID, "zygote: --fd N comes "
-		    "first: it is started by nodeseal run"));
-	fd = strtol(argv[1], &end, 10);
-	if (*end != '\0' || fd < 3 || fd > 1023)
+	if (*end != '\0' || end == value || fd < 3 || fd > 1023)
 		return (err_set(err, ERR_INVALID, "--fd %s: not a descriptor",
-		    argv[1]));
-	*argc -= 2;
-	return ((int)fd);
+		    value));
+	*ret = (int)fd;
+	return (0);
+}
+
+static int
+take_value(struct flags *c, const char *name, const char *value,
+    struct err *err)
+{
+	if (value == NULL)
+		return (err_set(err, ERR_INVALID, "%s: needs a value", name));
+	if (strcmp(name, "--fd") == 0)
+		return (take_fd(value, &c->fd, err));
+	if (strcmp(name, "--log-level") == 0 &&
+	    log_parse_level(value, &c->level) == 0)
+		return (0);
+	if (strcmp(name, "--log-format") == 0 &&
+	    log_parse_format(value, &c->format) == 0)
+		return (0);
+	return (err_set(err, ERR_INVALID, "%s %s: not a flag of the zygote, "
+	    "which nodeseal run starts", name, value));
+}
+
+static int
+parse_flags(int argc, char **argv, struct flags *c, struct err *err)
+{
+	int i;
+
+	*c = (struct flags){ -1, 0, LOG_LEVEL_INFO, LOG_TEXT };
+	for (i = 0; i < argc; i++) {
+		if (strcmp(argv[i], "--require-sandbox") == 0) {
+			c->require_sandbox = 1;
+			continue;
+		}
+		if (take_value(c, argv[i], i + 1 < argc ? argv[i + 1] : NULL,
+		    err) == -1)
+			return (-1);
+		i++;
+	}
+	if (c->fd == -1)
+		return (err_set(err, ERR_INVALID, "--fd is missing: the zygote"
+		    " is started by nodeseal run"));
+	return (0);
 }
 
 int
 zygote_command(int argc, char **argv)
 {
 	cleanup_err struct err err = ERR_INIT;
-	struct run_config c;
-	int fd, rc;
+	struct flags c;
+	int rc;
 
 	log_init("job", LOG_LEVEL_INFO, LOG_TEXT);
-	if ((fd = take_fd(&argc, argv, &err)) == -1 ||
-	    run_config_parse(argc, argv + 2, &c, &err) == -1) {
+	if (parse_flags(argc, argv, &c, &err) == -1) {
 		log_error("%s", err_msg(&err));
 		return (2);
 	}
-	log_init("job", c.log_level, c.log_format);
-	rc = serve(fd, &c, &err);
+	log_init("job", c.level, c.format);
+	rc = serve(&c, &err);
 	if (rc == -1)
 		log_error("zygote: %s", err_msg(&err));
-	run_config_clear(&c);
 	return (rc == 0 ? 0 : 1);
 }

@@ -19,7 +19,7 @@
 #include "net/http.h"
 #include "seal/box.h"
 
-#define ITEMS 4
+#define ITEMS 5
 
 static uint8_t pk[BOX_KEY_LEN], sk[BOX_KEY_LEN];
 
@@ -35,8 +35,26 @@ static const char store[] =
     "\"namespace\":\"shop\"},\"spec\":{\"secretStoreRef\":{\"name\":"	\
     "\"st\"}," spec "}}"
 
+/* A host that nobody knows: the resolver works inside the sandbox, too. */
+static const char far[] =
+    "{\"apiVersion\":\"external-secrets.io/v1\",\"kind\":\"SecretStore\","
+    "\"metadata\":{\"name\":\"far\",\"namespace\":\"shop\"},\"spec\":"
+    "{\"retrySettings\":{\"maxRetries\":0,\"retryInterval\":\"10ms\"},"
+    "\"provider\":{\"vault\":{\"server\":\"http://no-such.invalid:9\","
+    "\"path\":\"secret\",\"version\":\"v2\",\"auth\":{\"tokenSecretRef\":"
+    "{\"name\":\"tok\",\"key\":\"t\"}}}}}}";
+static const char token[] =
+    "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"name\":"
+    "\"tok\",\"namespace\":\"shop\"},\"data\":{\"t\":\"dG9r\"}}";
+static const char away[] =
+    "{\"apiVersion\":\"external-secrets.io/v1\",\"kind\":"
+    "\"ExternalSecret\",\"metadata\":{\"name\":\"away\","
+    "\"namespace\":\"shop\"},\"spec\":{\"secretStoreRef\":{\"name\":"
+    "\"far\"},\"data\":[{\"secretKey\":\"k\",\"remoteRef\":"
+    "{\"key\":\"k\"}}]}}";
+
 static const char *const bodies[] = {
-	store,
+	store, far, token, away,
 	ES("good", "\"dataFrom\":[{\"extract\":{\"key\":\"obj\"}}],"
 	    "\"data\":[{\"secretKey\":\"k\",\"remoteRef\":{\"key\":\"k\"}}]"),
 	ES("lost", "\"data\":[{\"secretKey\":\"k\",\"remoteRef\":"
@@ -88,7 +106,7 @@ static void
 request(const struct talk *t)
 {
 	static const char *const names[ITEMS] = { "good", "lost", "none",
-		"unsent" };
+		"unsent", "away" };
 	struct buf plain = BUF_SECRET(1 << 20), box = BUF_PLAIN(1 << 20);
 	struct job_fetch m = { .flags = JOB_CLAIM_UNCLASSED,
 		.timeout_ms = 1000 };
@@ -170,8 +188,18 @@ check_item(const struct job_item *i)
 		assert_int_equal(i->outcome, JOB_UNCHANGED_NONE);
 		assert_int_equal(i->payload_len, 0);
 		break;
+	case 3:
+		assert_int_equal(i->outcome, JOB_FAILED);
+		break;
 	default:
 		assert_int_equal(i->outcome, JOB_FAILED);
+		assert_int_equal(i->err_kind, ERR_TRANSIENT);
+		assert_string_equal(i->host, "no-such.invalid:9");
+		assert_string_equal(i->store, "SecretStore/shop/far");
+		assert_string_equal(i->event_text, "error processing "
+		    "spec.data[0] (key: k), err: SecretStore \"far\" is not "
+		    "ready");
+		assert_non_null(strstr(i->error, "no-such.invalid:9"));
 		break;
 	}
 }
@@ -201,7 +229,9 @@ test_items(void **state)
 	assert_int_equal(next, ITEMS);
 	assert_int_equal(f.type, JOB_DONE);
 	assert_int_equal(job_done_read(&done, &f, NULL), 0);
-	assert_int_equal(done.nstores, 1);
+	assert_int_equal(done.nstores, 2);
+	assert_false(done.stores[1].valid);
+	assert_string_equal(done.stores[1].reason, "InvalidProviderConfig");
 	assert_string_equal(done.stores[0].store, "SecretStore/shop/st");
 	assert_true(done.stores[0].valid);
 	assert_string_equal(done.stores[0].reason, "Valid");
