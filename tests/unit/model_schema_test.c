@@ -89,7 +89,7 @@ test_absent(void **state)
 	assert_null(t.ptr);
 	assert_null(t.map);
 	assert_int_equal(t.nmany, 0);
-	record_clear(&thing, &t);
+	record_free_fields(&thing, &t);
 }
 
 static void
@@ -121,7 +121,7 @@ test_present(void **state)
 	assert_int_equal(t.nmany, 2);
 	assert_int_equal(t.many[1].n, INT32_MAX);
 	assert_int_equal(json_len(json_get(t.raw, "k")), 2);
-	record_clear(&thing, &t);
+	record_free_fields(&thing, &t);
 	assert_null(t.ptr);
 	assert_null(t.text);
 }
@@ -185,7 +185,7 @@ test_words(void **state)
 		/* Whatever was wrong, the struct is whole. */
 		assert_non_null(t.text);
 		assert_non_null(t.in.a);
-		record_clear(&thing, &t);
+		record_free_fields(&thing, &t);
 		findings_clear(&f);
 	}
 }
@@ -275,7 +275,7 @@ test_bounds(void **state)
 	record_parse(&thing, j, &spec, &t, &f);
 	assert_int_equal(f.n, FINDINGS_MAX);
 	assert_int_equal(t.nmany, 0);
-	record_clear(&thing, &t);
+	record_free_fields(&thing, &t);
 	findings_clear(&f);
 	json_free(j);
 }
