@@ -140,7 +140,10 @@ def test_logins():
                 got = one(store(bao.url, auth, provider=provider), login, es)
                 assert got == {"k": b"u"}, (auth, got)
                 after = bao.counts()
-                assert after[1] - before[1] == 1, (before, after)
+                # OpenBao counts the look-up of the mount, which needs no
+                # token, as a login.
+                extra = provider == "openBao"
+                assert after[1] - before[1] == 1 + extra, (before, after)
                 # One read, at most one look-up and one revocation.
                 assert 1 <= after[0] - before[0] <= 3, (before, after)
 
