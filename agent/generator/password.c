@@ -10,8 +10,8 @@
 
 /*
  * Password (ESO generators/v1/password/password.go over sethvargo/go-password):
- * letters, digits and symbols in the wished numbers, each put at a random place;
- * without allowRepeat no character twice.
+ * letters, digits and symbols in the wished numbers, each put at a random
+ * place; without allowRepeat no character twice.
  */
 #define PASSWORD_MAX 4096
 

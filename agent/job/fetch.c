@@ -15,7 +15,7 @@
 #define SEND_TIMEOUT_MS 30000
 #define REQUEST_TIMEOUT_MS 30000
 
-/* --- memory that is neither swapped nor dumped --------------------------------- */
+/* --- memory that is neither swapped nor dumped -------------------------- */
 
 struct locked {
 	uint8_t *data;
@@ -50,7 +50,7 @@ locked_free(struct locked *l)
 
 #define cleanup_locked __attribute__((cleanup(locked_free)))
 
-/* --- the request ------------------------------------------------------------------ */
+/* --- the request -------------------------------------------------------- */
 
 /* One-time keys: public first, then secret. */
 static int
@@ -105,7 +105,7 @@ parse_bodies(const struct job_fetch *m, struct objects *objects,
 	return (0);
 }
 
-/* --- answers ------------------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------ */
 
 /* Borrowed views of a result, for payload_write. */
 static struct payload_entry *
@@ -243,7 +243,7 @@ finish(int fd, const struct pipeline *p, struct err *err)
 	    NULL, 0, SEND_TIMEOUT_MS, err));
 }
 
-/* --- the job ------------------------------------------------------------------------- */
+/* --- the job ------------------------------------------------------------ */
 
 static int
 run_items(int fd, const struct job_fetch *m, const struct objects *objects,

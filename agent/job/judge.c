@@ -11,7 +11,7 @@
 #include "model/host_projection.h"
 #include "value/regex.h"
 
-/* --- where it is ------------------------------------------------------------------ */
+/* --- where it is -------------------------------------------------------- */
 
 /* An element of a list in the manifest, for its line. */
 static const struct json *
@@ -61,7 +61,7 @@ place_findings(const struct json *obj, struct findings *f, size_t first)
 		f->v[i].node = node_at(obj, f->v[i].field);
 }
 
-/* --- one object by itself -------------------------------------------------------- */
+/* --- one object by itself ----------------------------------------------- */
 
 static void
 judge_regexp(const struct json *obj, const char *pattern, const char *field,
@@ -238,7 +238,7 @@ judge_line(const struct manifest *m, const struct finding *f)
 	return (line > 0 ? line : m->line);
 }
 
-/* --- names -------------------------------------------------------------------------- */
+/* --- names -------------------------------------------------------------- */
 
 struct look {
 	const struct manifest *m;
@@ -337,7 +337,7 @@ look_sources(const struct look *l)
 		    "no store for the entries without a sourceRef");
 }
 
-/* --- templates ------------------------------------------------------------------------ */
+/* --- templates ---------------------------------------------------------- */
 
 static void
 try_template(const struct look *l, const struct pipeline_options *opts,
@@ -407,7 +407,7 @@ look_template(const struct look *l, const struct pipeline_options *opts)
 	}
 }
 
-/* --- by kind ----------------------------------------------------------------------------- */
+/* --- by kind ------------------------------------------------------------ */
 
 static void
 look_es(struct look *l, const struct pipeline_options *opts)

@@ -31,7 +31,7 @@ main(int argc, char **argv)
 			return (commands[i].run(argc - 2, argv + 2));
 	}
 	fputs("usage: nodeseal-job render|check|version\n"
-	    "       nodeseal-job zygote --fd N …  (started by nodeseal run)\n",
+	    "       nodeseal-job zygote --fd N  (nodeseal run starts it)\n",
 	    stderr);
 	return (2);
 }

@@ -63,7 +63,7 @@ add_dups(struct manifests *m, const char *file, const struct yaml_doc *doc,
 	}
 }
 
-/* --- documents ------------------------------------------------------------------ */
+/* --- documents ---------------------------------------------------------- */
 
 static void
 add_object(struct manifests *m, const char *file,
@@ -203,7 +203,7 @@ manifests_text(struct manifests *m, const char *file, const char *text,
 	yaml_docs_clear(&docs);
 }
 
-/* --- files --------------------------------------------------------------------------- */
+/* --- files -------------------------------------------------------------- */
 
 static int
 load_file(struct manifests *m, const char *path, const char *ns,
@@ -267,7 +267,7 @@ manifests_load(struct manifests *m, const char *path, const char *ns,
 	return (load_file(m, path, ns, err));
 }
 
-/* --- all of them ----------------------------------------------------------------------- */
+/* --- all of them -------------------------------------------------------- */
 
 /* A foreign kind must not stand where one of ours is looked up. */
 static int

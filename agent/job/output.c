@@ -42,7 +42,7 @@ output_end(struct output_stream *o, struct err *err)
 	return (err_move(err, &o->err));
 }
 
-/* --- trees ------------------------------------------------------------------------ */
+/* --- trees -------------------------------------------------------------- */
 
 static struct json *
 text_object(const struct strmap *m)
@@ -117,7 +117,7 @@ secret_object(const char *ns, const struct pipeline_result *r)
 	return (j);
 }
 
-/* --- report ---------------------------------------------------------------------------- */
+/* --- report ------------------------------------------------------------- */
 
 static const char *
 outcome_word(enum job_outcome o)
@@ -184,7 +184,7 @@ report_object(const char *ns, const char *name,
 	return (j);
 }
 
-/* --- one result --------------------------------------------------------------------------- */
+/* --- one result --------------------------------------------------------- */
 
 /* Lines of the block behind the first, indented as members of "items". */
 static void

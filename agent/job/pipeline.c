@@ -67,7 +67,7 @@ pipeline_free(struct pipeline *p)
 	free(p);
 }
 
-/* --- verdicts -------------------------------------------------------------------- */
+/* --- verdicts ----------------------------------------------------------- */
 
 void
 run_event(struct run *run, const char *reason)
@@ -136,7 +136,7 @@ refuse(struct pipeline_result *r, char *text)
 	r->rejected = text;
 }
 
-/* --- one ExternalSecret ------------------------------------------------------------- */
+/* --- one ExternalSecret ------------------------------------------------- */
 
 /* The Secret as it stands, for those whom nobody touches. */
 static void

@@ -12,7 +12,7 @@
  */
 #define ES_API_VERSION "external-secrets.io/v1"
 
-/* --- field managers ----------------------------------------------------------- */
+/* --- field managers ----------------------------------------------------- */
 
 #define MANAGER "externalsecrets.external-secrets.io/"
 
@@ -40,7 +40,7 @@ manager_for_metadata(const char *name)
 	return (manager_of(name, strlen(name)));
 }
 
-/* --- ownership ----------------------------------------------------------------- */
+/* --- ownership ---------------------------------------------------------- */
 
 static int
 in_group(const char *api_version, const char *group)
@@ -146,7 +146,7 @@ owner_apply(const struct external_secret *es, struct ksecret *s,
 	return (0);
 }
 
-/* --- mutation -------------------------------------------------------------------- */
+/* --- mutation ----------------------------------------------------------- */
 
 /* mutationFunc: make ${s} what the ExternalSecret wants. */
 static int
@@ -177,7 +177,7 @@ mutate(struct run *run, struct ksecret *s, int exists, const struct kv *data,
 	return (0);
 }
 
-/* --- the result --------------------------------------------------------------------- */
+/* --- the result --------------------------------------------------------- */
 
 static char *
 owner_text(const struct owner_ref *o)

@@ -27,7 +27,7 @@
 /* Text of errors that may be long: lists of refused keys, templates. */
 #define ERROR_TEXT_MAX (1u << 20)
 
-/* --- stores (pipeline_store.c) ------------------------------------------------ */
+/* --- stores (pipeline_store.c) ------------------------------------------ */
 
 /* One store of the manifests, parsed once; its connections below. */
 struct pipeline_store {
@@ -97,7 +97,7 @@ int class_skips(struct run *run);
  * the stores that ${es} uses (the caller's), or NULL. */
 char *store_refusal(struct run *run);
 
-/* --- generators (pipeline_generator.c) --------------------------------------- */
+/* --- generators (pipeline_generator.c) ---------------------------------- */
 
 /* generator_resolve: resolvers.GeneratorRef.  *ret_kind: the kind that makes
  * the value, *ret_spec: its spec (may be NULL), *ret_obj: the object. */
@@ -107,12 +107,12 @@ int generator_resolve(struct run *run, const struct generator_ref *ref,
 int generator_values(struct run *run, const struct generator_ref *ref,
     struct kv *ret, struct err *err);
 
-/* --- the provider's data (pipeline_data.c) -------------------------------------- */
+/* --- the provider's data (pipeline_data.c) ------------------------------ */
 
 /* data_fetch: GetProviderSecretData. */
 int data_fetch(struct run *run, struct kv *ret, struct err *err);
 
-/* --- the Secret (ksecret*.c) --------------------------------------------------------- */
+/* --- the Secret (ksecret*.c) -------------------------------------------- */
 
 struct owner_ref {
 	char *api_version, *kind, *name, *uid;
@@ -159,7 +159,7 @@ void text_put(struct strmap *m, const char *key, const char *value);
 struct strmap *text_map(void);
 void text_merge(struct strmap *dst, const struct strmap *src);
 
-/* --- hashes (hash.c) ---------------------------------------------------------------- */
+/* --- hashes (hash.c) ---------------------------------------------------- */
 
 /* hash_data: esutils.ObjectHash of a map[string][]byte: hex SHA3-224 of Go's
  * %+v; hash_text: of a string.  The caller's. */
@@ -167,7 +167,7 @@ char *hash_data(const struct kv *data);
 char *hash_text(const char *s);
 char *hash_tree(const struct json *j);	/* %+v of a decoded document */
 
-/* --- templates (template.c, template_path.c) ----------------------------------------- */
+/* --- templates (template.c, template_path.c) ---------------------------- */
 
 /* pipeline_transform: rewrite_transform_fn (value/rewrite.h): the other seam to
  * an engine.  It never has delimiters of its own. */
@@ -180,7 +180,7 @@ int template_apply(struct run *run, struct ksecret *secret,
 int template_manifest(struct run *run, struct json *obj,
     const struct kv *data, struct err *err);
 
-/* --- applying (pipeline_apply.c, pipeline_manifest.c) ---------------------------------- */
+/* --- applying (pipeline_apply.c, pipeline_manifest.c) ------------------- */
 
 /* manager_for_data, manager_for_metadata: the field manager of an
  * ExternalSecret, as the two packages of ESO compute it.  The caller's. */

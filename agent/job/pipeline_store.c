@@ -164,7 +164,7 @@ pipeline_conn_free(void *arg)
 	free(c);
 }
 
-/* --- may this namespace use it? ---------------------------------------------- */
+/* --- may this namespace use it? ----------------------------------------- */
 
 /* The Namespace's labels as the API server has them. */
 static struct strmap *
@@ -227,7 +227,7 @@ store_allows(struct pipeline *p, const struct store *s, const char *ns,
 	return (rc);
 }
 
-/* --- connecting -------------------------------------------------------------------- */
+/* --- connecting --------------------------------------------------------- */
 
 static void
 conn_verdict(struct pipeline_conn *c, int usable, const char *reason,
@@ -336,7 +336,7 @@ store_connect(struct run *run, const struct store_ref *ref,
 	return (0);
 }
 
-/* --- whose is it? ------------------------------------------------------------------ */
+/* --- whose is it? ------------------------------------------------------- */
 
 /* One store of the list: 1 skip.  After the first ClusterSecretStore, ESO
  * looks for namespaced stores in no namespace (it reuses a variable). */

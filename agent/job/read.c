@@ -18,6 +18,7 @@
 
 #define READ_FINDINGS_MAX 1000
 #define SEND_TIMEOUT_MS 30000
+#define OBJECT_MAX (JOB_ITEM_MAX - 65536)	/* as JSON; core's ceiling */
 
 struct reader {
 	int fd;
@@ -25,7 +26,7 @@ struct reader {
 	size_t findings;
 };
 
-/* --- what goes out -------------------------------------------------------------- */
+/* --- what goes out ------------------------------------------------------ */
 
 static int
 send_finding(struct reader *r, int line, int fatal, const char *object,
@@ -50,7 +51,7 @@ send_finding(struct reader *r, int line, int fatal, const char *object,
 	    out.len, NULL, 0, SEND_TIMEOUT_MS, err));
 }
 
-/* --- heads of stores --------------------------------------------------------------- */
+/* --- heads of stores ---------------------------------------------------- */
 
 static void
 add_ref(void *arg, const char *kind, const char *ns, const char *name)
@@ -87,17 +88,17 @@ add_store_facts(const struct manifest *m, struct json *head)
 	store_free(s);
 }
 
-/* --- objects ------------------------------------------------------------------------- */
+/* --- objects ------------------------------------------------------------ */
 
 static int
 seal_body(const struct reader *r, const struct json *obj,
     struct job_object *out, struct err *err)
 {
-	cleanup_buf struct buf text = BUF_SECRET(JOB_FRAME_MAX / 4);
-	struct buf box = BUF_PLAIN(JOB_FRAME_MAX / 2);
+	cleanup_buf struct buf text = BUF_SECRET(OBJECT_MAX);
+	struct buf box = BUF_PLAIN(JOB_ITEM_MAX);
 
 	json_print(obj, &text, 0);
-	if (buf_finish(&text, "object", err) == -1 ||
+	if (buf_finish(&text, "the object", err) == -1 ||
 	    box_seal(r->core_key, text.data, text.len, &box, err) == -1) {
 		buf_clear(&box);
 		return (-1);
@@ -112,29 +113,35 @@ send_object(struct reader *r, const struct manifest *m, const char *rejected,
     struct err *err)
 {
 	struct job_object o = { 0 };
-	cleanup_buf struct buf head = BUF_PLAIN(JOB_FRAME_MAX / 4);
-	cleanup_buf struct buf out = BUF_PLAIN(JOB_FRAME_MAX);
+	cleanup_free char *name = manifest_name(m);
+	cleanup_buf struct buf head = BUF_PLAIN(OBJECT_MAX);
+	cleanup_buf struct buf out = BUF_PLAIN(JOB_ITEM_MAX);
 	cleanup_json struct json *h = head_make(m->obj, m->meta.kind);
-	int rc = -1;
+	int rc;
 
 	if (m->meta.kind == OBJ_SECRET_STORE ||
 	    m->meta.kind == OBJ_CLUSTER_SECRET_STORE)
 		add_store_facts(m, h);
 	json_print(h, &head, 0);
-	if (buf_finish(&head, "object", err) == -1 ||
-	    seal_body(r, m->obj, &o, err) == -1)
-		goto done;
+	rc = buf_finish(&head, m->meta.kind_name, err);
+	if (rc == 0)
+		rc = seal_body(r, m->obj, &o, err);
 	o.kind = str_dup(m->meta.kind_name);
 	o.ns = str_dup(m->meta.ns);
 	o.name = str_dup(m->meta.name);
 	o.head = buf_take(&head);
 	o.rejected = str_dup(rejected);
-	job_object_write(&o, &out);
-	if (buf_finish(&out, "object", err) == 0)
-		rc = frame_send(r->fd, JOB_OBJECT, out.data, out.len, NULL, 0,
-		    SEND_TIMEOUT_MS, err);
-done:
+	if (rc == 0) {
+		job_object_write(&o, &out);
+		rc = buf_finish(&out, m->meta.kind_name, err);
+	}
 	job_object_clear(&o);
+	if (rc == 0)
+		return (frame_send(r->fd, JOB_OBJECT, out.data, out.len, NULL,
+		    0, SEND_TIMEOUT_MS, err));
+	/* too large for core: that costs this object alone */
+	rc = send_finding(r, m->line, 1, name, err_msg(err), NULL);
+	err_clear(err);
 	return (rc);
 }
 
@@ -185,7 +192,7 @@ read_text(int fd, const char *name, const uint8_t *core_key,
 	return (rc);
 }
 
-/* --- the job --------------------------------------------------------------------------- */
+/* --- the job ------------------------------------------------------------ */
 
 static int
 read_open_file(int fd, int file, const struct job_read *m, struct err *err)

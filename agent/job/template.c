@@ -51,7 +51,7 @@ pipeline_transform(void *arg, const char *text, const char *const *keys,
 	return (0);
 }
 
-/* --- one template ------------------------------------------------------------- */
+/* --- one template ------------------------------------------------------- */
 
 struct scope {
 	struct run *run;
@@ -196,7 +196,7 @@ apply_document(const struct scope *s, const char *where, const char *text,
 	return (rc);
 }
 
-/* --- templateFrom ----------------------------------------------------------------- */
+/* --- templateFrom ------------------------------------------------------- */
 
 static int
 apply_item(const struct scope *s, const struct template_from *from,
@@ -303,7 +303,7 @@ apply_values(const struct scope *s, const struct strmap *map,
 	return (rc);
 }
 
-/* --- a Secret ------------------------------------------------------------------------ */
+/* --- a Secret ----------------------------------------------------------- */
 
 static void
 forget_managed(struct ksecret *secret, const char *manager, const char *what,
@@ -411,7 +411,7 @@ template_apply(struct run *run, struct ksecret *secret,
 	return (apply_all(&s, t, err));
 }
 
-/* --- a generic target ------------------------------------------------------------------ */
+/* --- a generic target --------------------------------------------------- */
 
 /* What ConfigMap and Secret items collect goes in as one map of templates. */
 static int

@@ -125,7 +125,8 @@ join(struct json *old, struct json *new, int merge)
 {
 	const struct json *m;
 
-	if (!merge || !json_is(old, JSON_OBJECT) || !json_is(new, JSON_OBJECT)) {
+	if (!merge || !json_is(old, JSON_OBJECT) ||
+	    !json_is(new, JSON_OBJECT)) {
 		json_free(old);
 		return (new);
 	}

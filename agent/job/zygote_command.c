@@ -65,8 +65,9 @@ serve(struct flags *c, struct err *err)
 	if (fcntl(c->fd, F_SETFD, FD_CLOEXEC) == -1)
 		return (err_sys(err, "descriptor %d", c->fd));
 	if (seal_init(err) == -1 || http_global(err) == -1 ||
-	    sandbox_user(geteuid(), err) == -1 || sandbox_enter(SANDBOX_ZYGOTE, &paths,
-	    c->require_sandbox, &report, err) == -1)
+	    sandbox_user(geteuid(), err) == -1 ||
+	    sandbox_enter(SANDBOX_ZYGOTE, &paths, c->require_sandbox, &report,
+	    err) == -1)
 		return (-1);
 	for (i = 0; i < report.n; i++)
 		log_warn("zygote: %s", report.lines[i]);

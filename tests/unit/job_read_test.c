@@ -325,6 +325,32 @@ test_twice(void **state)
 	forget(&h);
 }
 
+/* An object beyond core's ceiling costs itself alone. */
+static void
+test_large(void **state)
+{
+	static const char head[] = "apiVersion: v1\nkind: ConfigMap\n"
+	    "metadata: {name: big}\ndata:\n  x: ", tail[] =
+	    "\n---\napiVersion: v1\nkind: ConfigMap\n"
+	    "metadata: {name: small}\n";
+	size_t n = 3u << 20;
+	cleanup_free char *text = mem_alloc(n + 256);
+	struct heard h;
+
+	(void)state;
+	strcpy(text, head);
+	memset(text + strlen(head), 'a', n);
+	strcpy(text + strlen(head) + n, tail);
+	over(text, &h);
+	assert_int_equal(h.nobjects, 1);
+	assert_string_equal(h.objects[0].name, "small");
+	assert_int_equal(h.nfindings, 1);
+	assert_true(h.findings[0].fatal);
+	assert_string_equal(h.findings[0].object, "default/big");
+	assert_non_null(strstr(h.findings[0].text, "larger than"));
+	forget(&h);
+}
+
 /* A request without a file, or with another body, ends the job with 1. */
 static void
 test_no_file(void **state)
@@ -367,6 +393,7 @@ main(void)
 		cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_twice),
+		cmocka_unit_test(test_large),
 		cmocka_unit_test(test_no_file),
 	};
 
