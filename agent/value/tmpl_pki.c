@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "value/tmpl_internal.h"
+
+const struct tmpl_func tmpl_funcs_pki[] = { { .name = NULL } };
