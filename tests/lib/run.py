@@ -33,6 +33,8 @@ def run(program, timeout, log):
     env = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP")
     start = time.monotonic()
     name = os.path.basename(program.split()[0])
+    if not os.access(program.split()[0], os.X_OK):
+        return name, 0, 1, 0, 0, False, f"{program}: not there, or no program"
     with subprocess.Popen(program.split(), stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           env=env, start_new_session=True) as p:
