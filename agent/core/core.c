@@ -143,6 +143,7 @@ core_init(struct core *c, const struct run_config *cfg,
 	c->fetch_timeout_ms = FETCH_TIMEOUT_MS;
 	due_init(&c->pump_due, on_room, c);
 	csi_wire_init(c);
+	notes_init(c);
 	labels_read(c);
 	return (0);
 }
@@ -151,6 +152,8 @@ core_init(struct core *c, const struct run_config *cfg,
 void
 core_clear(struct core *c)
 {
+	notes_close(c);
+	schedule_cancel(c->schedule, &c->notes_due);
 	if (c->proj)
 		c->projector->free(c->proj);
 	c->proj = NULL;
@@ -246,6 +249,7 @@ on_list(void *arg, const struct proj_found *found, size_t n,
 		strmap_put(c->found, found[i].path, f);
 	}
 	c->listed = 1;
+	notes_restore(c);
 	host_settle(c);
 	/* Only now: a publish must know what is mounted already. */
 	volumes_retry(c);
@@ -331,6 +335,10 @@ fd_arrived(struct core *c, const struct frame *f, const char *name, int fd,
 {
 	if (fd == -1)
 		return (err_set(err, ERR_INVALID, "no descriptor came"));
+	if (f->type == KEEPER_NOTES) {
+		notes_open(c, fd);
+		return (0);
+	}
 	if (f->type == KEEPER_ZYGOTE)
 		return (jobs_set_zygote(c->jobs, fd, err));
 	if (f->type == KEEPER_FSPROJ) {
@@ -359,6 +367,7 @@ on_keeper_frame(void *arg, struct frame *f)
 	case KEEPER_FSPROJ:
 	case KEEPER_ZYGOTE:
 	case KEEPER_LISTEN:
+	case KEEPER_NOTES:
 		if (fd_arrived(c, f, name, take_fd(f, 0), &err) == -1)
 			log_error("from the keeper: %s: %s", name,
 			    err_msg(&err));

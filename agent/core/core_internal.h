@@ -89,6 +89,10 @@ struct core {
 	void *proj;			/* the projector's; NULL none yet */
 	int listed;			/* what fsproj has found is known */
 	struct strmap *found;		/* path -> struct found */
+	int notes_fd;			/* -1 none; see volume_notes.c */
+	uint64_t notes_generation;
+	struct json *notes;		/* of an earlier process, NULL */
+	struct due notes_due;
 	struct strmap *volumes;		/* volume id -> struct volume */
 	struct strmap *projections;	/* "ns/name" -> struct projection */
 	struct strmap *node_labels;	/* to char * */
@@ -180,6 +184,18 @@ void hosts_paths(const struct core *c, struct strmap *paths);
 void volumes_paths(const struct core *c, struct strmap *paths);
 void hosts_clear(struct core *c);
 void volumes_clear(struct core *c);
+
+/* --- volume_notes.c: volumes remembered beyond this process ---------------------- */
+
+void notes_init(struct core *c);
+/* notes_open: ${fd} is taken over. */
+void notes_open(struct core *c, int fd);
+/* notes_restore: what fsproj has found is known. */
+void notes_restore(struct core *c);
+/* notes_change: soon; notes_write: now. */
+void notes_change(struct core *c);
+void notes_write(struct core *c);
+void notes_close(struct core *c);
 
 /* What an earlier process left behind. */
 struct found {

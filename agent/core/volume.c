@@ -176,6 +176,8 @@ on_settled(struct delivery *d)
 	} else if (d->error.kind) {
 		failed(v);
 	} else {
+		if (d->generation == 1)
+			notes_change(d->core);
 		answer(v, NULL);
 		log_debug("volume %s: generation %llu, %zu files", d->path,
 		    (unsigned long long)d->generation, d->nfiles);
@@ -225,27 +227,37 @@ sources_make(struct volume *v, const struct csi_publish *p)
 	}
 }
 
+struct volume *
+volume_begin(struct core *c, const char *id, const char *path,
+    const char *claim)
+{
+	struct volume *v = mem_alloc(sizeof(*v));
+
+	v->id = str_dup(id);
+	due_init(&v->deadline, on_deadline, v);
+	delivery_init(&v->d, c, PROJ_VOLUME, path, claim);
+	v->d.settled = on_settled;
+	v->d.news = on_news;
+	/* Mounted by an earlier process: what is in it is not known. */
+	v->d.attached = strmap_del(c->found, path);
+	strmap_put(c->volumes, v->id, v);
+	return (v);
+}
+
 static struct volume *
 volume_new(struct core *c, const struct csi_publish *p)
 {
-	struct volume *v = mem_alloc(sizeof(*v));
 	cleanup_free char *name = volume_name(p);
 	cleanup_free char *claim = str_fmt("csi:%s/%s", p->pod_name, name);
+	struct volume *v = volume_begin(c, p->volume_id, p->target_path,
+	    claim);
 
-	v->id = str_dup(p->volume_id);
 	v->pod_ns = str_dup(p->pod_namespace);
 	v->pod = str_dup(p->pod_name);
 	v->pod_uid = str_dup(p->pod_uid);
-	due_init(&v->deadline, on_deadline, v);
-	delivery_init(&v->d, c, PROJ_VOLUME, p->target_path, claim);
-	v->d.settled = on_settled;
-	v->d.news = on_news;
 	v->d.mode = p->mode;
 	v->d.gid = p->group == -1 ? 0 : (gid_t)p->group;
 	v->d.status_file = p->status_file;
-	/* Mounted by an earlier process: what is in it is not known. */
-	v->d.attached = strmap_del(c->found, p->target_path);
-	strmap_put(c->volumes, v->id, v);
 	sources_make(v, p);
 	return (v);
 }
@@ -312,8 +324,10 @@ on_unpublished(void *arg, const struct err *err)
 		strmap_del(c->found, u->path);
 	if (v && err)
 		v->d.removing = v->d.busy = 0;
-	else if (v)
+	else if (v) {
 		volume_free(v, 0);
+		notes_change(c);
+	}
 	csi_call_done(u->call, err);
 	free(u->id);
 	free(u->path);

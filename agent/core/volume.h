@@ -24,4 +24,9 @@ void volume_unpublish(struct core *c, const char *id, const char *path,
 /* volume_known(c, id, path): a volume of ours, of an earlier process, too. */
 int volume_known(const struct core *c, const char *id, const char *path);
 
+/* volume_begin: a volume without pod and sources; attached when it was found.
+ * Strings are copied. */
+struct volume *volume_begin(struct core *c, const char *id, const char *path,
+    const char *claim);
+
 #endif

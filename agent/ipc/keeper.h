@@ -14,6 +14,9 @@
  *	KEEPER_LISTEN	listening SOCK_STREAM; body: "status", "csi:DRIVER" or
  *			"reg:DRIVER"
  *	KEEPER_READY	no descriptor: all that there is has been sent
+ *	KEEPER_NOTES	<run>/volumes, open for reading and writing: what core
+ *			wants to know of mounted volumes after its own end (no
+ *			secret); comes first
  *	KEEPER_FOLDER	answer to KEEPER_FOLDER: the folder of manifests, open
  *			for listing, and an inotify descriptor that watches it;
  *			none when it cannot be opened, body: why
@@ -27,7 +30,8 @@
  */
 enum keeper_frame {
 	KEEPER_FSPROJ = 1, KEEPER_ZYGOTE, KEEPER_LISTEN, KEEPER_READY,
-	KEEPER_REBIND, KEEPER_DEGRADED, KEEPER_FOLDER, KEEPER_FILE
+	KEEPER_REBIND, KEEPER_DEGRADED, KEEPER_FOLDER, KEEPER_FILE,
+	KEEPER_NOTES
 };
 
 #define KEEPER_FRAME_MAX 4096

@@ -45,6 +45,7 @@ struct keeper {
 	size_t nsockets;
 	int core_fd;		/* our end of core's channel; -1 */
 	int signal_fd;
+	int notes_fd;		/* <run>/volumes */
 	int fsproj_wanted;	/* --fsproj: connect (again) at fsproj_at */
 	int64_t fsproj_at;
 	int stopping;
@@ -98,6 +99,7 @@ give_peer(struct keeper *k, struct child *c, uint16_t type)
 static void
 give_all(struct keeper *k)
 {
+	give(k, KEEPER_NOTES, "", k->notes_fd);
 	give_peer(k, &k->child[FSPROJ], KEEPER_FSPROJ);
 	give_peer(k, &k->child[ZYGOTE], KEEPER_ZYGOTE);
 	for (size_t i = 0; i < k->nsockets; i++)
@@ -535,13 +537,16 @@ keeper_clear(struct keeper *k)
 	}
 	if (k->signal_fd != -1)
 		close(k->signal_fd);
+	if (k->notes_fd != -1)
+		close(k->notes_fd);
 }
 
 int
 keeper_main(const struct run_config *cfg, int argc, char **argv,
     struct err *err)
 {
-	struct keeper k = { .cfg = cfg, .core_fd = -1, .signal_fd = -1 };
+	struct keeper k = { .cfg = cfg, .core_fd = -1, .signal_fd = -1,
+		.notes_fd = -1 };
 	uid_t uid = geteuid() == 0 ? cfg->user : geteuid();
 	int rc = -1;
 
@@ -550,6 +555,7 @@ keeper_main(const struct run_config *cfg, int argc, char **argv,
 	k.child[CORE] = (struct child){ .name = "core", .peer = -1 };
 	if (catch_signals(&k, err) == 0 &&
 	    place_directories(cfg, uid, err) == 0 &&
+	    place_notes(cfg, &k.notes_fd, err) == 0 &&
 	    prepare_children(&k, argc, argv, err) == 0 &&
 	    bind_sockets(&k, err) == 0) {
 		start_due(&k, now_ms());

@@ -4,6 +4,7 @@
 #include <sys/un.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,6 +25,18 @@ place_directories(const struct run_config *cfg, uid_t uid, struct err *err)
 		return (err_wrap(err, "--state"));
 	if (geteuid() == 0 && chown(cfg->state, uid, uid) == -1)
 		return (err_sys(err, "--state: chown %s", cfg->state));
+	return (0);
+}
+
+int
+place_notes(const struct run_config *cfg, int *ret_fd, struct err *err)
+{
+	cleanup_free char *path = str_fmt("%s/volumes", cfg->run);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd == -1)
+		return (err_sys(err, "%s", path));
+	*ret_fd = fd;
 	return (0);
 }
 
