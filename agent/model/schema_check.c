@@ -29,7 +29,7 @@ field_path_text(const struct field_path *p)
 			buf_addc(&b, '.');
 		buf_adds(&b, chain[n]->name);
 	}
-	return (b.len > 0 ? buf_take(&b) : str_dup(""));
+	return (buf_take(&b));
 }
 
 /* Go's strconv.Quote, but for rare unprintable runes beyond Latin-1. */
@@ -351,6 +351,21 @@ type_ok(const struct field *fd, const struct json *v)
 	    (strcmp(have, "integer") == 0 || strcmp(have, "string") == 0));
 }
 
+/* All our integers are int32. */
+static void
+check_int(const struct json *v, const struct field_path *path,
+    struct findings *f)
+{
+	cleanup_free char *value = str_fmt("%.0f", json_num(v, 0));
+
+	if (json_num(v, 0) > INT32_MAX)
+		refuse(path, v, f, value,
+		    "should be less than or equal to %d", INT32_MAX);
+	if (json_num(v, 0) < INT32_MIN)
+		refuse(path, v, f, value,
+		    "should be greater than or equal to %d", INT32_MIN);
+}
+
 /* The members of a map or the elements of a list of texts. */
 static void
 check_texts(const struct field *fd, const struct json *v,
@@ -408,6 +423,8 @@ schema_check_field(const struct field *fd, const struct json *v,
 		if (!check_list(fd, v, path, f))
 			return (0);
 	}
+	if (fd->type == FIELD_INT && f != NULL)
+		check_int(v, path, f);
 	if (fd->type == FIELD_TEXTS || fd->type == FIELD_MAP)
 		check_texts(fd, v, path, f);
 	else

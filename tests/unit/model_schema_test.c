@@ -169,6 +169,11 @@ test_words(void **state)
 		    "duration \"1d\"" },
 		{ "{'either':true}", "spec.either", "must be of type "
 		    "integer,string: \"boolean\"" },
+		{ "{'number':2147483648}", "spec.number", "Invalid value: "
+		    "2147483648: spec.number in body should be less than or "
+		    "equal to 2147483647" },
+		{ "{'number':-1e300}", "spec.number",
+		    "should be greater than or equal to -2147483648" },
 		{ "[]", "spec", "Invalid value: \"array\": spec in body must "
 		    "be of type object: \"array\"" },
 	};
