@@ -39,9 +39,9 @@
 
 /* reflect.Kind, as far as it occurs. */
 enum tkind { TK_NIL, TK_BOOL, TK_INT, TK_INT8, TK_INT16, TK_INT32, TK_INT64,
-	TK_UINT, TK_UINT8, TK_UINT16, TK_UINT32, TK_UINT64, TK_FLOAT32,
-	TK_FLOAT64, TK_COMPLEX128, TK_STRING, TK_SLICE, TK_MAP, TK_STRUCT,
-	TK_PTR, TK_INTERFACE };
+	TK_UINT, TK_UINT8, TK_UINT16, TK_UINT32, TK_UINT64, TK_FLOAT64,
+	TK_COMPLEX128, TK_STRING, TK_SLICE, TK_MAP, TK_STRUCT, TK_PTR,
+	TK_INTERFACE };
 
 struct tmpl_func;
 struct tmpl_run;
@@ -50,7 +50,8 @@ struct tv;
 /*
  * A Go type; identity is the pointer.  Maps have string keys, always.
  * string is the method String() (or Error()), which %v and %s use: appends to
- * ${out}; NULL when there is none.
+ * ${out}; NULL when there is none.  A field or method in lower case exists and
+ * cannot be used, as in Go.
  */
 struct tt {
 	enum tkind kind;
@@ -60,11 +61,14 @@ struct tt {
 	const struct tmpl_func *methods;	/* NULL-named at the end */
 	int (*string)(struct tmpl_run *run, const struct tv *v,
 	    struct buf *out, struct err *err);
+	/* Go's == of two values whose bytes are behind u.p; NULL: the same
+	 * pointer. */
+	int (*equal)(const struct tv *a, const struct tv *b);
 };
 
 extern const struct tt tt_bool, tt_int, tt_int8, tt_int16, tt_int32, tt_int64,
-	tt_uint, tt_uint8, tt_uint16, tt_uint32, tt_uint64, tt_float32,
-	tt_float64, tt_complex128, tt_string;
+	tt_uint, tt_uint8, tt_uint16, tt_uint32, tt_uint64, tt_float64,
+	tt_complex128, tt_string;
 extern const struct tt tt_any;		/* interface {} */
 extern const struct tt tt_value;	/* reflect.Value, as a parameter */
 extern const struct tt tt_anys;		/* []interface {} */
@@ -104,7 +108,7 @@ struct tv {
 		int b;			/* TK_BOOL: 0 or 1 */
 		int64_t i;		/* TK_INT* */
 		uint64_t u;		/* TK_UINT* */
-		double f;		/* TK_FLOAT* */
+		double f;		/* TK_FLOAT64 */
 		struct { double re, im; } c;
 		struct { const char *p; size_t n; } s;
 		struct { struct tv *v; size_t n; } l;	/* TK_SLICE */
@@ -156,8 +160,8 @@ int tv_equal(struct tmpl_run *run, const struct tv *a, const struct tv *b,
     int *ret, struct err *err);
 
 /*
- * Maps with string keys.  A map is shared by all values that hold it, as in
- * Go; its order is that of insertion until tmap_sort.
+ * Maps with string keys, ordered by the bytes of the keys.  A map is shared by
+ * all values that hold it, as in Go.
  */
 int tv_new_map(struct tmpl_run *run, const struct tt *type, struct tv *ret,
     struct err *err);
@@ -169,12 +173,18 @@ int tmap_set(struct tmpl_run *run, struct tmap *m, const char *key, size_t n,
     struct tv value, struct err *err);
 void tmap_del(struct tmap *m, const char *key, size_t n);
 size_t tmap_len(const struct tmap *m);
-/* tmap_sort: order by key in bytes; iteration is sorted then. */
-int tmap_sort(struct tmpl_run *run, struct tmap *m, struct err *err);
-/* Iteration: size_t at = 0; while (tmap_next(m, &at, &key, &value)).  The map
- * must not change meanwhile, but for values that are replaced. */
-int tmap_next(const struct tmap *m, size_t *at, struct tv *ret_key,
-    struct tv *ret_value);
+/* Iteration in order: const struct tment *e; for (e = tmap_first(m); e; e =
+ * e->next).  The map may change meanwhile, but what is deleted behind the
+ * current entry may still be seen. */
+struct tment {
+	const char *key;
+	size_t len;
+	struct tv value;
+	struct tment *next, *prev;
+	struct tment *left, *right;	/* of the tree; tmap's alone */
+	uint64_t rank;
+};
+const struct tment *tmap_first(const struct tmap *m);	/* NULL is fine */
 
 /* --- a run ------------------------------------------------------------------- */
 
