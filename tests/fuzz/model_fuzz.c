@@ -117,6 +117,7 @@ see(const struct json *j)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	struct objects set;
 	struct json *j, *head;
 	struct object_meta m;
 
@@ -138,6 +139,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			object_meta_clear(&m);
 		}
 	}
-	json_free(j);
+	objects_init(&set);
+	if (objects_put(&set, j, "ns", NULL) == 0)
+		objects_get(&set, "Secret", "ns", "s");
+	objects_clear(&set);
 	return (0);
 }

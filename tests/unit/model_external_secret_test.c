@@ -344,8 +344,9 @@ test_broken(void **state)
 {
 	static const char *const specs[] = { "null", "[]", "5", "{'data':5}",
 		"{'data':[5,null,[]]}", "{'dataFrom':[{'rewrite':[{}]}]}",
-		"{'target':[]}", "{'target':{'template':{'templateFrom':[1,{"
-		"'configMap':5,'secret':{'items':{}}}]}}}",
+		"{'target':[]}", "{'target':{'template':{'templateFrom':[1,{}]}}}",
+		("{'target':{'template':{'templateFrom':[{'configMap':5,"
+		"'secret':{'items':{}}}]}}}"),
 		"{'syncWindows':{'windows':[{}]}}",
 		"{'refreshInterval':{}}" };
 	cleanup_json struct json *store = quoted("{'apiVersion':"
