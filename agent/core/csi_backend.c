@@ -34,13 +34,17 @@ on_stats(void *arg, const char *volume_id, const char *path,
     struct csi_stats *ret, struct err *err)
 {
 	struct csi_driver *d = arg;
+	const struct volume *v = strmap_get(d->core->volumes, volume_id);
 	struct statvfs st;
 
 	if (!volume_known(d->core, volume_id, path))
 		return (err_set(err, ERR_NOTFOUND, "no such volume at %s",
 		    path));
-	if (statvfs(path, &st) == -1)
-		return (err_sys(err, "%s", path));
+	if (statvfs(path, &st) == -1) {
+		if (!v || !v->d.room.f_blocks)
+			return (err_sys(err, "%s", path));
+		st = v->d.room;
+	}
 	ret->bytes_total = st.f_blocks * st.f_frsize;
 	ret->bytes_free = st.f_bfree * st.f_frsize;
 	ret->bytes_used = ret->bytes_total - ret->bytes_free;

@@ -125,7 +125,13 @@ on_fill(void *arg, size_t i, int fd, struct err *err)
 {
 	struct writing *w = arg;
 
-	return (file_list_fill(w->list, i, fd, err));
+	if (file_list_fill(w->list, i, fd, err) == -1)
+		return (-1);
+	/* By a descriptor: the path may lie in folders that are closed to
+	 * us. */
+	if (i + 1 == w->list->n && fstatvfs(fd, &w->d->room) == -1)
+		w->d->room.f_blocks = 0;
+	return (0);
 }
 
 static void

@@ -2,6 +2,8 @@
 #ifndef CORE_DELIVER_H
 #define CORE_DELIVER_H
 
+#include <sys/statvfs.h>
+
 #include "core/core_internal.h"
 
 /*
@@ -48,6 +50,8 @@ struct delivery {
 	uint64_t generation;
 	size_t nfiles;
 	int64_t published_at;	/* wall ms */
+	struct statvfs room;	/* of the file system, as it was when the
+				 * last file was written; f_blocks 0: unknown */
 	unsigned failures;
 	struct due retry_due;
 	struct err error;
