@@ -31,14 +31,12 @@ value_of(const char *line, size_t len, const char *name)
 {
 	size_t n = strlen(name), at = n + 1;
 
-#ifdef WEAKEN_HEAD_BOUND
-	(void)len;
-	if (strncasecmp(line, name, n) != 0 || line[n] != ':')
-		return (NULL);
-#else
-	if (len <= n || strncasecmp(line, name, n) != 0 || line[n] != ':')
+#ifndef WEAKEN_HEAD_BOUNDS
+	if (len <= n)
 		return (NULL);
 #endif
+	if (strncasecmp(line, name, n) != 0 || line[n] != ':')
+		return (NULL);
 	while (at < len && is_space(line[at]))
 		at++;
 	while (len > at && is_space(line[len - 1]))

@@ -141,6 +141,9 @@ vault_parse_answer(int status, const char *body, size_t len,
 	struct doc top, warnings;
 
 	*ret = (struct vault_answer){ 0, { DOC_NONE, NULL, 0 } };
+#ifdef WEAKEN_VAULT_BOUNDS
+	len += body[len] == '\n';	/* the line end that Vault sends */
+#endif
 	if (len == 0 && status == 200)
 		return (err_set(err, ERR_TRANSIENT,
 		    "the answer is empty, which says nothing"));
