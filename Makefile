@@ -171,9 +171,10 @@ testables: $(UNIT) $(REPLAY) $(TOOLS)
 run-tests:
 	$(BUILT) $(RUN) $(SLOW_$(FLAVOUR)) $(UNIT) \
 		$(foreach f,$(FUZZ),"$(B)/test/replay/$(f) tests/fuzz/corpus/$(f:_fuzz=)") \
+		"tests/lib/corpus.py tests/vector/corpus" \
 		$(SCENARIOS) $(if $(filter release,$(FLAVOUR)),$(SOURCE_TESTS))
 # About the sources and the products, not about a flavour.
-SOURCE_TESTS := tests/lib/floors_test.py $(wildcard tests/vector/*.py)
+SOURCE_TESTS := tests/lib/floors_test.py
 
 test-asan:
 	$(DEPS) build test
