@@ -13,7 +13,7 @@
 #define BODIES_MAX 65536
 #define STORES_MAX 1024
 
-/* --- fields ------------------------------------------------------------------------ */
+/* --- fields -------------------------------------------------------------- */
 
 static int
 begin(struct wire *w, const struct frame *f, enum job_frame type,
@@ -90,7 +90,7 @@ put_text(struct buf *out, const char *s, size_t max)
 	wire_bytes(out, s == NULL ? "" : s, len);
 }
 
-/* --- zygote ------------------------------------------------------------------------ */
+/* --- zygote -------------------------------------------------------------- */
 
 void
 job_fork_write(const struct job_fork *m, struct buf *out)
@@ -138,7 +138,7 @@ job_exit_read(struct job_exit *m, const struct frame *f, struct err *err)
 	return (wire_done(&w, "exit report", err));
 }
 
-/* --- read --------------------------------------------------------------------------- */
+/* --- read ---------------------------------------------------------------- */
 
 void
 job_read_write(const struct job_read *m, struct buf *out)
@@ -250,7 +250,7 @@ job_finding_clear(struct job_finding *m)
 	*m = (struct job_finding){ 0 };
 }
 
-/* --- fetch -------------------------------------------------------------------------- */
+/* --- fetch --------------------------------------------------------------- */
 
 void
 job_fetch_write(const struct job_fetch *m, struct buf *out)
@@ -339,7 +339,7 @@ job_fetch_clear(struct job_fetch *m)
 	*m = (struct job_fetch){ 0 };
 }
 
-/* --- results ------------------------------------------------------------------------ */
+/* --- results ------------------------------------------------------------- */
 
 void
 job_item_write(const struct job_item *m, struct buf *out)

@@ -107,7 +107,7 @@ struct job_fetch {
 	uint32_t flags;
 	char *class_name;
 	char *delim_left, *delim_right;	/* "" for the default */
-	struct job_body *bodies;	/* stores, ExternalSecrets, references */
+	struct job_body *bodies;	/* stores, ExternalSecrets, refs */
 	size_t nbodies;
 	struct job_name *items;		/* the ExternalSecrets to produce */
 	size_t nitems;
@@ -138,7 +138,7 @@ struct job_item {
 	uint32_t retry_after_ms;
 	char *host;		/* host:port that failed, "" */
 	char *store;		/* "Kind/ns/name" of the store that failed, "" */
-	char *reason;		/* of the Ready condition: SecretSynced … */
+	char *reason;		/* of the Ready condition */
 	char *message;		/* of the Ready condition, ESO's */
 	char *event_text;	/* ESO's UpdateFailed text, "" */
 	char *error;		/* ours: store, request, status; never a body */
@@ -155,7 +155,7 @@ struct job_done_store {
 	uint32_t requests;	/* all requests but logins */
 	uint32_t logins;
 	uint8_t valid;		/* client could be made and used */
-	char *reason, *message;	/* store condition: Valid, InvalidProviderConfig */
+	char *reason, *message;	/* of the store's condition */
 };
 struct job_done {
 	struct job_done_store *stores;

@@ -29,7 +29,7 @@ static const struct bounds field_bounds[5] = {
 	{ 0, 6, days }
 };
 
-/* --- parsing ------------------------------------------------------------------------- */
+/* --- parsing ------------------------------------------------------------- */
 
 /* strconv.Atoi of a small number: sign and digits. */
 static int
@@ -256,7 +256,7 @@ cron_check(const char *expr, struct err *err)
 	return (cron_parse(expr, &c, err));
 }
 
-/* --- the next activation --------------------------------------------------------- */
+/* --- the next activation ------------------------------------------------- */
 
 static int
 has_bit(uint64_t set, int bit)

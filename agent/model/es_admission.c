@@ -41,7 +41,7 @@ policies(const struct external_secret *es, const struct json *spec,
 		    "to merge with");
 }
 
-/* --- templates ------------------------------------------------------------------ */
+/* --- templates ----------------------------------------------------------- */
 
 static const char *
 from_target(const struct json *entry)
@@ -117,7 +117,7 @@ is_secret_target(const struct external_secret *es, const struct json *spec)
 	    strcmp(es->manifest_kind, "Secret") == 0));
 }
 
-/* --- entries ----------------------------------------------------------------------- */
+/* --- entries ------------------------------------------------------------- */
 
 /* validateExtractFindGenerator, validateFindExtractSourceRef,
  * validateSourceRef of one dataFrom entry. */

@@ -19,7 +19,7 @@ const struct text_rule es_rule_decoding = { .choices = decodings };
 static const struct text_rule rule_metadata = { .choices = metadata_policies };
 static const struct text_rule rule_null_byte = { .choices = null_bytes };
 
-/* --- references ----------------------------------------------------------------- */
+/* --- references ---------------------------------------------------------- */
 
 static const char *const store_kinds[] = { "SecretStore", "ClusterSecretStore",
 	NULL };
@@ -80,7 +80,7 @@ static const struct field remote_ref_fields[] = {
 static const struct record remote_ref = RECORD(remote_ref_fields,
 	.size = sizeof(struct remote_ref));
 
-/* --- data[] ------------------------------------------------------------------------ */
+/* --- data[] -------------------------------------------------------------- */
 
 #define AT(m) offsetof(struct es_data, m)
 static const struct field data_source_fields[] = {
@@ -105,7 +105,7 @@ static const struct field data_fields[] = {
 const struct record es_record_data = RECORD(data_fields,
 	.size = sizeof(struct es_data));
 
-/* --- dataFrom[].rewrite ---------------------------------------------------------- */
+/* --- dataFrom[].rewrite -------------------------------------------------- */
 
 static const char *const conflicts[] = { "Ignore", "Error", NULL };
 static const char *const priorities[] = { "IgnoreNotFound", "Strict", NULL };
@@ -168,7 +168,7 @@ static const struct record rewrite = RECORD(rewrite_fields,
 	.size = sizeof(struct rewrite_op), .min_props = 1, .max_props = 1,
 	.done = rewrite_done);
 
-/* --- dataFrom[] ---------------------------------------------------------------------- */
+/* --- dataFrom[] ---------------------------------------------------------- */
 
 #define AT(m) offsetof(struct find_ref, m)
 /* find.name: {} is a regexp that matches everything; absent is absent. */

@@ -9,7 +9,7 @@
 #define RECORD(table, ...) { .fields = (table), \
 	.nfields = ARRAY_LEN(table), __VA_ARGS__ }
 
-/* --- templateFrom[] ----------------------------------------------------------------- */
+/* --- templateFrom[] ------------------------------------------------------ */
 
 static const char *const scopes[] = { "Values", "KeysAndValues", NULL };
 static const struct text_rule rule_scope = { .choices = scopes };
@@ -116,7 +116,7 @@ es_template_clear(struct es_template *t)
 	}
 }
 
-/* --- the template --------------------------------------------------------------------- */
+/* --- the template -------------------------------------------------------- */
 
 static const char *const engines[] = { "v2", NULL };
 static const char *const merges[] = { "Replace", "Merge", NULL };

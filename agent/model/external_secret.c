@@ -11,7 +11,7 @@
 #define RECORD(table, ...) { .fields = (table), \
 	.nfields = ARRAY_LEN(table), __VA_ARGS__ }
 
-/* --- syncWindows ----------------------------------------------------------------- */
+/* --- syncWindows --------------------------------------------------------- */
 
 static size_t
 word_span(const char *s)
@@ -75,7 +75,7 @@ static const struct field windows_fields[] = {
 static const struct record windows = RECORD(windows_fields,
 	.size = sizeof(struct sync_window));
 
-/* --- target ------------------------------------------------------------------------ */
+/* --- target -------------------------------------------------------------- */
 
 static const char *const creations[] = { "Owner", "Orphan", "Merge", "None",
 	"CreateOrMerge", NULL };
@@ -116,7 +116,7 @@ static const struct field target_fields[] = {
 };
 static const struct record target = RECORD(target_fields);
 
-/* --- spec ---------------------------------------------------------------------------- */
+/* --- spec ---------------------------------------------------------------- */
 
 static const char *const refreshes[] = { "CreatedOnce", "Periodic", "OnChange",
 	NULL };
@@ -155,7 +155,7 @@ static const struct field root_fields[] = {
 #undef AT
 static const struct record root = RECORD(root_fields);
 
-/* --- parsing --------------------------------------------------------------------------- */
+/* --- parsing ------------------------------------------------------------- */
 
 /* ESO takes "" for SecretStore, and so do older objects that say it. */
 static void
@@ -247,7 +247,7 @@ es_free(struct external_secret *es)
 	free(es);
 }
 
-/* --- what it refers to -------------------------------------------------------------- */
+/* --- what it refers to --------------------------------------------------- */
 
 static void
 tell_store(struct strmap *seen, const struct store_ref *ref,
@@ -277,7 +277,7 @@ es_stores(const struct external_secret *es,
 		tell_store(seen, &es->from[i].store, cb, arg);
 }
 
-/* --- status.syncedResourceVersion ------------------------------------------------- */
+/* --- status.syncedResourceVersion ---------------------------------------- */
 
 static void
 hash_text(struct sha3_224 *h, const char *s)

@@ -141,10 +141,10 @@ struct external_secret {
  * es_parse(obj, ns, ret, findings, err):
  * Parse one object of kind OBJ_EXTERNAL_SECRET.  Schema and admission rules
  * that it breaks (all of eso.md 1.2 "Admission checks", enums, patterns,
- * required fields, types) are REJECT findings, with ESO's webhook text or the API
- * server's where ESO has none; unknown fields WARN with the nearest known name as
- * remedy.  Fails only when nothing usable can be made of it.  ${findings} may
- * be NULL.
+ * required fields, types) are REJECT findings, with ESO's webhook text or the
+ * API server's where ESO has none; unknown fields WARN with the nearest known
+ * name as remedy.  Fails only when nothing usable can be made of it.
+ * ${findings} may be NULL.
  */
 int es_parse(const struct json *obj, const char *ns,
     struct external_secret **ret, struct findings *findings, struct err *err);

@@ -100,7 +100,7 @@ finding_by_name(enum finding_by by)
 	return ((size_t)by < ARRAY_LEN(names) ? names[by] : "nodeseal");
 }
 
-/* --- refusals -------------------------------------------------------------- */
+/* --- refusals ------------------------------------------------------------ */
 
 /* "ExternalSecret.external-secrets.io", as schema.GroupKind prints. */
 static void

@@ -12,8 +12,8 @@
  *	ExternalSecret: target.template keeps type, engineVersion,
  *	    mergePolicy alone, rewrite is left out.
  *	SecretStore, ClusterSecretStore: spec.provider.<key> becomes {};
- *	    "nodesealRefs": [{kind, namespace, name}] and "nodesealHost" are added
- *	    by the caller that knows the drivers.
+ *	    "nodesealRefs": [{kind, namespace, name}] and "nodesealHost" are
+ *	    added by the caller that knows the drivers.
  *	Secret, ConfigMap: type and metadata alone.
  *	HostProjection, Namespace, generators' metadata: as they are, generators
  *	    without spec but spec.controller.

@@ -95,7 +95,7 @@ static const struct field root_fields[] = {
 };
 static const struct record root = RECORD(root_fields);
 
-/* --- paths ------------------------------------------------------------------------- */
+/* --- paths --------------------------------------------------------------- */
 
 /* NULL, or why ${path} may not be written.  Names that begin with two dots
  * belong to the swap of generations ("..data"). */
@@ -190,7 +190,7 @@ check_items(const struct raw *raw, const struct json *node, struct findings *f)
 		check_folders(seen, strmap_key(seen, i), node, f);
 }
 
-/* --- numbers ------------------------------------------------------------------------ */
+/* --- numbers ------------------------------------------------------------- */
 
 static void
 check_id(int id, const char *name, const struct json *node, struct findings *f)
@@ -209,7 +209,7 @@ mode_of(const char *s, int otherwise)
 	return ((int)strtol(s, NULL, 8));
 }
 
-/* --- nodeSelector ------------------------------------------------------------------- */
+/* --- nodeSelector -------------------------------------------------------- */
 
 static int
 is_label_selector(const struct json *j)
@@ -250,7 +250,7 @@ parse_selector(const struct json *j, struct findings *f)
 	return (out);
 }
 
-/* --- parsing ------------------------------------------------------------------------- */
+/* --- parsing ------------------------------------------------------------- */
 
 static void
 take_sources(struct host_projection *hp, struct raw *raw)

@@ -80,7 +80,7 @@ const struct text_rule rule_secret_key = {
 	.min = 1, .max = 253
 };
 
-/* --- apimachinery's complaints (pkg/util/validation, 2026) ---------------- */
+/* --- apimachinery's complaints (pkg/util/validation, 2026) --------------- */
 
 char *
 name_subdomain_problem(const char *s)

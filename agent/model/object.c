@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "model/object.h"
 
-/* --- kinds -------------------------------------------------------------------- */
+/* --- kinds --------------------------------------------------------------- */
 
 struct kind_row {
 	const char *api_version, *kind_name;	/* NULL: any kind */
@@ -68,7 +68,7 @@ kind_find(const char *api_version, const char *kind_name)
 	return (&other);
 }
 
-/* --- metadata ------------------------------------------------------------------- */
+/* --- metadata ------------------------------------------------------------ */
 
 static void
 free_text(void *p)
@@ -155,7 +155,7 @@ object_key(const char *kind_name, const char *ns, const char *name)
 	return (str_fmt("%s/%s/%s", kind_name, ns, name));
 }
 
-/* --- a set of them ----------------------------------------------------------------- */
+/* --- a set of them ------------------------------------------------------- */
 
 static void
 free_json(void *p)

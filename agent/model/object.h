@@ -18,14 +18,14 @@ enum object_kind {
 	OBJ_EXTERNAL_SECRET,	/* external-secrets.io/v1 */
 	OBJ_SECRET_STORE,
 	OBJ_CLUSTER_SECRET_STORE,
-	OBJ_GENERATOR,		/* generators.external-secrets.io/v1alpha1, any */
+	OBJ_GENERATOR,		/* generators.external-secrets.io/v1alpha1 */
 	OBJ_SECRET,		/* v1 */
 	OBJ_CONFIG_MAP,
 	OBJ_NAMESPACE,
 	OBJ_SERVICE_ACCOUNT,
 	OBJ_HOST_PROJECTION,	/* nodeseal.dev/v1alpha1 */
 	OBJ_NOT_SERVED		/* ClusterExternalSecret, PushSecret,
-				 * ClusterPushSecret, old API versions of ours */
+				 * ClusterPushSecret, old API versions */
 };
 
 struct object_meta {
@@ -100,8 +100,8 @@ void findings_clear(struct findings *f);
 /**
  * findings_refusal(f, m, ret_by):
  * The text with which a cluster would refuse the object, the caller's; NULL
- * when it would not.  The first who objects speaks alone: the API server and the
- * CRD's schema in one sentence (`ExternalSecret.external-secrets.io "es" is
+ * when it would not.  The first who objects speaks alone: the API server and
+ * the CRD's schema in one sentence (`ExternalSecret.external-secrets.io "es" is
  * invalid: spec.x: …`; several in brackets), then decoding (its first
  * error), then the webhook (a line an error), then our own rules (likewise).
  * ${ret_by} may be NULL.  For core kinds the sentence has no head.

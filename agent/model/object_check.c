@@ -158,7 +158,7 @@ object_meta_check(const struct json *obj, const struct object_meta *m,
 	check_annotations(meta, m, f);
 }
 
-/* --- one object of any kind ------------------------------------------------------ */
+/* --- one object of any kind ---------------------------------------------- */
 
 static int
 check_parsed(const struct json *obj, const char *ns, enum object_kind kind,

@@ -7,7 +7,7 @@
 
 #define MAGIC "NSP1"
 
-/* --- reading ---------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------- */
 
 struct cursor {
 	const uint8_t *at;
@@ -121,7 +121,7 @@ payload_clear(struct payload *p)
 	*p = (struct payload){ 0 };
 }
 
-/* --- writing ---------------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------- */
 
 static int
 entry_cmp(const void *a, const void *b)
@@ -150,8 +150,8 @@ put_count(struct buf *out, size_t n)
 }
 
 static int
-put_entries(struct buf *out, struct payload_entry *v, size_t n, const char *what,
-    struct err *err)
+put_entries(struct buf *out, struct payload_entry *v, size_t n,
+    const char *what, struct err *err)
 {
 	if (n > PAYLOAD_KEYS_MAX)
 		return (err_set(err, ERR_LIMIT, "more than %d %s",

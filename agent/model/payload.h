@@ -35,7 +35,7 @@ struct payload {
 	int immutable;
 	const char *type;
 	uint32_t typelen;
-	struct payload_entry *labels, *annotations, *data;	/* arrays: heap */
+	struct payload_entry *labels, *annotations, *data; /* heap arrays */
 	size_t nlabels, nannotations, ndata;
 };
 

@@ -13,7 +13,7 @@
 #define LOOKS_MAX (1 << 14)
 #define HORIZON_MS (366 * INT64_C(86400000))
 
-/* --- windows ---------------------------------------------------------------------- */
+/* --- windows ------------------------------------------------------------- */
 
 /* Schedules are looked at in the order of time: an answer holds until it has
  * come, and a rare one ("29 February") is worth keeping. */
@@ -148,7 +148,7 @@ window_next_open(const struct sync_window *w, int64_t now)
 	return (at);
 }
 
-/* --- when ----------------------------------------------------------------------------- */
+/* --- when ---------------------------------------------------------------- */
 
 static int
 is_current(const struct external_secret *es, const char *synced_version)

@@ -16,7 +16,7 @@ spot(void *base, size_t at)
 	return (base == NULL ? NULL : (char *)base + at);
 }
 
-/* --- values of absent fields ----------------------------------------------- */
+/* --- values of absent fields --------------------------------------------- */
 
 static void init_field(const struct field *fd, void *base);
 
@@ -42,7 +42,7 @@ init_field(const struct field *fd, void *base)
 		init_record(fd->record, spot(base, fd->at));
 }
 
-/* --- values that are there --------------------------------------------------- */
+/* --- values that are there ----------------------------------------------- */
 
 static int
 choice_code(const struct text_rule *rule, const char *s)
@@ -250,7 +250,7 @@ record_parse(const struct record *r, const struct json *obj,
 		r->done(base, obj);
 }
 
-/* --- and freeing ----------------------------------------------------------------- */
+/* --- and freeing --------------------------------------------------------- */
 
 static void
 clear_list(const struct field *fd, void *base)

@@ -110,7 +110,7 @@ void go_quote(struct buf *out, const char *s);
 const char *schema_nearest(const char *name, const void *table, size_t stride,
     size_t n);
 
-/* --- names, as Kubernetes checks them ------------------------------------- */
+/* --- names, as Kubernetes checks them ------------------------------------ */
 
 extern const struct text_rule rule_subdomain;	/* DNS-1123, 1 to 253 */
 extern const struct text_rule rule_label;	/* DNS-1123, 1 to 63 */

@@ -78,7 +78,7 @@ go_quote(struct buf *out, const char *s)
 	buf_addc(out, '"');
 }
 
-/* --- did you mean --------------------------------------------------------------- */
+/* --- did you mean -------------------------------------------------------- */
 
 #define NAME_MAX_LEN 64
 
@@ -157,7 +157,7 @@ unknown(const struct record *r, const struct json *v,
 	findings_add(f, FINDING_WARN, v, where, remedy, "unknown field");
 }
 
-/* --- refusals --------------------------------------------------------------------- */
+/* --- refusals ------------------------------------------------------------ */
 
 /* "PATH in body WHAT", after "Invalid value: VALUE: ". */
 static void
@@ -305,7 +305,7 @@ check_rule(const struct field *fd, const struct json *v,
 		check_choice(fd->rule, v, path, f);
 }
 
-/* --- types ------------------------------------------------------------------------- */
+/* --- types --------------------------------------------------------------- */
 
 int
 schema_int(const struct json *v)
@@ -432,7 +432,7 @@ schema_check_field(const struct field *fd, const struct json *v,
 	return (1);
 }
 
-/* --- objects ------------------------------------------------------------------------ */
+/* --- objects ------------------------------------------------------------- */
 
 static int
 is_known(const struct record *r, const char *key)

@@ -14,7 +14,7 @@
 #define RECORD(table, ...) { .fields = (table), \
 	.nfields = ARRAY_LEN(table), __VA_ARGS__ }
 
-/* --- spec.provider ------------------------------------------------------------------ */
+/* --- spec.provider ------------------------------------------------------- */
 
 static const char *const provider_keys[] = { "akeyless", "aws", "azurekv",
 	"barbican", "beyondtrust", "beyondtrustworkloadcredentials",
@@ -92,7 +92,7 @@ parse_provider(struct store *s, const struct json *provider,
 	check_provider_count(provider, n, f);
 }
 
-/* --- the rest of the spec ------------------------------------------------------------ */
+/* --- the rest of the spec ------------------------------------------------ */
 
 #define AT(m) offsetof(struct store_condition, m)
 static const struct field condition_fields[] = {

@@ -100,13 +100,13 @@ test_privileged(void **state)
 		    NULL },
 		{ DATA "," TOKEN ",'metadata':{'annotations':{"
 		    "'kubernetes.io/service-account.name':'admin'}}}}",
-		    "template.type=\"kubernetes.io/service-account-token\" with "
-		    "annotation \"kubernetes.io/service-account.name\" is not "
-		    "allowed" },
+		    "template.type=\"kubernetes.io/service-account-token\" "
+		    "with annotation \"kubernetes.io/service-account.name\" "
+		    "is not allowed" },
 		{ DATA "," TOKEN ",'templateFrom':[{'literal':'a'},{'literal':"
 		    "'a','target':'aNNotations'}]}}",
-		    "template.type=\"kubernetes.io/service-account-token\" with "
-		    "templateFrom target=\"Annotations\" is not allowed" },
+		    "template.type=\"kubernetes.io/service-account-token\" "
+		    "with templateFrom target=\"Annotations\" is not allowed" },
 		{ DATA "," TOKEN ",'templateFrom':[{'literal':'a',"
 		    "'target':'Labels'}]}}", NULL },
 		{ DATA ",'target':{'template':{'type':"

@@ -344,7 +344,8 @@ test_broken(void **state)
 {
 	static const char *const specs[] = { "null", "[]", "5", "{'data':5}",
 		"{'data':[5,null,[]]}", "{'dataFrom':[{'rewrite':[{}]}]}",
-		"{'target':[]}", "{'target':{'template':{'templateFrom':[1,{}]}}}",
+		"{'target':[]}",
+		"{'target':{'template':{'templateFrom':[1,{}]}}}",
 		("{'target':{'template':{'templateFrom':[{'configMap':5,"
 		"'secret':{'items':{}}}]}}}"),
 		"{'syncWindows':{'windows':[{}]}}",

@@ -59,8 +59,9 @@ test_kinds(void **state)
 static void
 test_meta(void **state)
 {
-	cleanup_json struct json *j = quoted("{'apiVersion':'v1','kind':'Secret',"
-	    "'metadata':{'name':'x','namespace':'own','uid':'u-1',"
+	cleanup_json struct json *j = quoted("{'apiVersion':'v1',"
+	    "'kind':'Secret','metadata':{'name':'x','namespace':'own',"
+	    "'uid':'u-1',"
 	    "'generation':7,'labels':{'a':'1','n':5},"
 	    "'annotations':{'b':'2'}}}");
 	struct object_meta m;
@@ -79,7 +80,8 @@ test_meta(void **state)
 static void
 test_no_object(void **state)
 {
-	static const char *const rows[] = { "[]", "1", "{}", "{'kind':'Secret'}",
+	static const char *const rows[] = { "[]", "1", "{}",
+		"{'kind':'Secret'}",
 		"{'kind':'Secret','metadata':{}}",
 		"{'kind':'Secret','metadata':{'name':''}}",
 		"{'kind':'Secret','metadata':{'name':1}}",
@@ -193,8 +195,9 @@ static void
 test_refusal_form(void **state)
 {
 	enum finding_by by;
-	cleanup_free char *one = refusal("{'apiVersion':'external-secrets.io/v1',"
-	    "'kind':'ExternalSecret','metadata':{'name':'es'},'spec':{"
+	cleanup_free char *one = refusal("{'apiVersion':"
+	    "'external-secrets.io/v1','kind':'ExternalSecret',"
+	    "'metadata':{'name':'es'},'spec':{"
 	    "'refreshPolicy':'Never','data':[{'secretKey':'a'},"
 	    "{'secretKey':'a','remoteRef':{'key':'k'}}]}}", &by);
 	cleanup_free char *core = NULL, *ours = NULL;

@@ -95,8 +95,9 @@ test_absent(void **state)
 static void
 test_present(void **state)
 {
-	cleanup_json struct json *j = quoted("{'name':'a.b','maybe':'','preset':"
-	    "'','choice':'red','flag':true,'number':-3,'wait':'1h0m1.5s',"
+	cleanup_json struct json *j = quoted("{'name':'a.b','maybe':'',"
+	    "'preset':'','choice':'red','flag':true,'number':-3,"
+	    "'wait':'1h0m1.5s',"
 	    "'map':{'x':'1','y':'2','z':null},'list':['ab','abc'],"
 	    "'in':{'a':'i','n':1},'ptr':{'a':'p'},'many':[{'a':'0'},"
 	    "{'a':'1','n':2147483647}],'raw':{'k':[1,2]},'either':5}");
@@ -161,8 +162,8 @@ test_words(void **state)
 		{ "{'many':[{'a':'x'},[]]}", "spec.many[1]", "Invalid value: "
 		    "\"array\": spec.many[1] in body must be of type object: "
 		    "\"array\"" },
-		{ "{'many':[{'a':'x','n':'y'}]}", "spec.many[0].n", "must be of "
-		    "type integer: \"string\"" },
+		{ "{'many':[{'a':'x','n':'y'}]}", "spec.many[0].n", "must be "
+		    "of type integer: \"string\"" },
 		{ "{'map':{'k':true}}", "spec.map.k", "must be of type string: "
 		    "\"boolean\"" },
 		{ "{'wait':'1d'}", "spec.wait", "time: unknown unit \"d\" in "
@@ -217,8 +218,9 @@ test_remedies(void **state)
 static void
 test_nearest(void **state)
 {
-	static const char *const names[] = { "secretStoreRef", "refreshInterval",
-		"refreshPolicy", "target", "data", "dataFrom" };
+	static const char *const names[] = { "secretStoreRef",
+		"refreshInterval", "refreshPolicy", "target", "data",
+		"dataFrom" };
 	static const char *const rows[][2] = {
 		{ "secretStoreref", "secretStoreRef" },
 		{ "secretStore", "secretStoreRef" },
