@@ -137,7 +137,7 @@ struct job_item {
 	uint32_t http_status;	/* 0 when none was seen */
 	uint32_t retry_after_ms;
 	char *host;		/* host:port that failed, "" */
-	char *store;		/* "Kind/ns/name" of the store that failed, "" */
+	char *store;		/* "Kind/ns/name" that failed, "" */
 	char *reason;		/* of the Ready condition */
 	char *message;		/* of the Ready condition, ESO's */
 	char *event_text;	/* ESO's UpdateFailed text, "" */
