@@ -55,18 +55,19 @@ def five_keys(agent):
     wait(lambda: (agent.es("app") or {}).get("ready"))
 
 
-def publishes(agent, n, first, *flags):
-    """Microseconds of n publishes, one new connection each."""
-    for i in range(first, first + n):
-        os.makedirs(os.path.join(agent.pods, f"p{i}"), exist_ok=True)
+def publishes(agent, n, name, *flags):
+    """Microseconds of n publishes NAME0 …, one new connection each."""
+    for i in range(n):
+        os.makedirs(os.path.join(agent.pods, f"{name}{i}"), exist_ok=True)
     words = []
     for a in DRIVER_ATTRS:
         words += ["--attr", a]
     out = subprocess.run(
         [os.path.join(BUILD, "test/tools/csi_client"),
          os.path.join(agent.kubelet, "plugins/csi.nodeseal.dev/csi.sock"),
-         "bench-publish", str(n), "--first", str(first), "--target",
-         os.path.join(agent.pods, "p%d/mount"), "--volume-id", "v%d",
+         "bench-publish", str(n), "--target",
+         os.path.join(agent.pods, name + "%d/mount"), "--volume-id",
+         name + "%d",
          *words, *flags], capture_output=True, text=True, check=True)
     return [float(x) for x in out.stdout.split()]
 
@@ -81,9 +82,9 @@ def bench_publish():
     ours, floor = [], []
     with Agent() as a:
         five_keys(a)
-        publishes(a, 20, 0)
+        publishes(a, 20, "warm")
         for run in range(RUNS):
-            ours.append(statistics.median(publishes(a, 50, 100 + run * 50)))
+            ours.append(statistics.median(publishes(a, 50, f"run{run}-")))
             floor.append(floor_publish(200))
     print(f"  warm publish, µs: {spread(ours)}; floor: {spread(floor)}")
     f = statistics.median(floor)
@@ -93,11 +94,11 @@ def bench_publish():
     for run in range(RUNS):
         with Agent() as a:
             five_keys(a)
-            publishes(a, 2, 0)
-            for i in range(100, 210):
-                os.makedirs(os.path.join(a.pods, f"p{i}"), exist_ok=True)
+            publishes(a, 2, "warm")
+            for i in range(110):
+                os.makedirs(os.path.join(a.pods, f"pod{i}"), exist_ok=True)
             start = time.monotonic()
-            publishes(a, 110, 100, "--parallel")
+            publishes(a, 110, "pod", "--parallel")
             burst.append((time.monotonic() - start) * 1e3)
             if run:
                 continue
@@ -105,7 +106,7 @@ def bench_publish():
             generations = {v["path"]: v["generation"]
                            for v in before["volumes"]}
             written = written_bytes(a)
-            publishes(a, 110, 100)
+            publishes(a, 110, "pod")
             after = a.status()
             asked = sum(s["requests"] for s in after["stores"]) - sum(
                 s["requests"] for s in before["stores"])

@@ -258,7 +258,8 @@ def main():
     ap.add_argument("--id")
     ap.add_argument("--show", type=int, default=0)
     ap.add_argument("--job", default=os.environ.get(
-        "NODESEAL_JOB", os.path.join(ROOT, "build/nodeseal-job")))
+        "NODESEAL_JOB", os.path.join(os.environ.get(
+            "NODESEAL_BUILD", os.path.join(ROOT, "build")), "nodeseal-job")))
     ap.add_argument("--allow")
     ap.add_argument("--write-allow", action="store_true")
     args = ap.parse_args()
