@@ -220,6 +220,9 @@ store_allows(struct pipeline *p, const struct store *s, const char *ns,
 
 	if (s->meta.kind != OBJ_CLUSTER_SECRET_STORE || s->nconditions == 0)
 		return (1);
+#ifdef WEAKEN_store_conditions
+	return (1);
+#endif
 	labels = namespace_labels(p, ns);
 	for (i = 0; i < s->nconditions && rc == 0; i++)
 		rc = condition_allows(&s->conditions[i], labels, ns, err);

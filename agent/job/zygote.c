@@ -56,7 +56,9 @@ child_main(struct zygote *z, enum job_kind kind, int fd, pid_t parent)
 {
 	size_t i;
 
+#ifndef WEAKEN_job_orphans
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
 	if (getppid() != parent)
 		_exit(1);
 	for (i = 0; i < z->n; i++)

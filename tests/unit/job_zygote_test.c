@@ -28,6 +28,7 @@ work_run(enum job_kind kind, int fd, void *arg)
 	int rc;
 
 	(void)arg;
+	alarm(30);	/* whatever a control lets live ends by itself */
 	switch ((int)kind) {
 	case WORK_ECHO:
 		frame_init(&f, 4096);
@@ -285,19 +286,20 @@ test_zygote_killed(void **state)
 	struct fixture *f = *state;
 	int fd = ask(f, WORK_DRIP, 41, 60000);
 	struct frame in;
-	int status;
+	int status, last;
 
 	frame_init(&in, 4096);
 	assert_int_equal(frame_recv(fd, &in, 5000, NULL), 1);
 	kill(f->pid, SIGKILL);
 	assert_int_equal(waitpid(f->pid, &status, 0), f->pid);
-	assert_int_equal(frame_recv(fd, &in, 5000, NULL), 0);
+	last = frame_recv(fd, &in, 3000, NULL);
 	frame_clear(&in);
 	close(fd);
 	close(f->fd);
 	free(f);
 	/* teardown expects a zygote that ends by itself */
 	setup(state);
+	assert_int_equal(last, 0);
 }
 
 int
