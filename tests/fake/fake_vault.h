@@ -33,6 +33,14 @@ struct fake_vault {
 	char *ca;		/* PEM, NULL without TLS */
 };
 
+/* By how much the peak of memory may grow in a fault: a few copies of 4 MiB;
+ * the sanitizer keeps what was freed. */
+#ifdef __SANITIZE_ADDRESS__
+#define FAKE_RSS_MAX_KIB (160l << 10)
+#else
+#define FAKE_RSS_MAX_KIB (24l << 10)
+#endif
+
 enum { FAKE_TLS = 1, FAKE_CLIENT_CA = 2, FAKE_BAD_TLS = 4 };
 
 static inline void

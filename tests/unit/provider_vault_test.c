@@ -725,7 +725,7 @@ run_fault(const struct fault_row *row)
 	/* The next key does not wait as long again. */
 	assert_null(read_as(&r, "app/other", "user", "", ""));
 	getrusage(RUSAGE_SELF, &after);
-	assert_true(after.ru_maxrss - before.ru_maxrss < 24 << 10);
+	assert_true(after.ru_maxrss - before.ru_maxrss < FAKE_RSS_MAX_KIB);
 	assert_true(fake_now_ms() - start_ms < 3000);
 	assert_non_null(r.env.host);
 	assert_non_null(r.env.ours);
