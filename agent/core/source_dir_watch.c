@@ -19,6 +19,7 @@
  * Only while the folder is away does a slow timer ask.
  */
 #define AWAY_MS 1000
+#define MOUNTS_MS 500
 #define SELF_GONE (IN_UNMOUNT | IN_IGNORED | IN_DELETE_SELF | IN_MOVE_SELF)
 
 struct dir_watch {
@@ -137,7 +138,9 @@ on_mounts(void *arg, int events)
 
 	(void)events;
 	loop_fd_watch(w->mounts_watch, LOOP_WRITE);
-	ask(w);
+	/* Our own volumes are such changes, by the hundred at a boot. */
+	if (!w->ask_due.pos)
+		schedule_in(w->schedule, &w->ask_due, MOUNTS_MS);
 }
 
 static void

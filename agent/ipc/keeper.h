@@ -18,7 +18,8 @@
  *			wants to know of mounted volumes after its own end (no
  *			secret); comes first
  *	KEEPER_FOLDER	answer to KEEPER_FOLDER: the folder of manifests, open
- *			for listing, and an inotify descriptor that watches it;
+ *			for listing, an inotify descriptor that watches it and
+ *			(second watch) its parent, and /proc/self/mountinfo;
  *			none when it cannot be opened, body: why
  *	KEEPER_FILE	answer to KEEPER_FILE: body: the name, and why when
  *			there is no descriptor

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <signal.h>
@@ -178,11 +179,15 @@ open_folder(struct keeper *k)
 	cleanup_buf struct buf body = BUF_PLAIN(KEEPER_FRAME_MAX);
 	cleanup_close int dir = -1;
 	cleanup_close int notify = -1;
-	int fds[2], n = 0;
+	cleanup_close int mounts = -1;
+	int fds[3], n = 0;
 
 	if (manifests_folder(k->cfg->manifests, &dir, &notify, &err) == 0) {
 		fds[n++] = dir;
 		fds[n++] = notify;
+		mounts = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+		if (mounts != -1)
+			fds[n++] = mounts;
 	}
 	wire_str(&body, err_msg(&err));
 	if (frame_send(k->core_fd, KEEPER_FOLDER, body.data, body.len, fds,

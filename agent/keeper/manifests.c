@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <fcntl.h>
+#include <libgen.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -10,8 +11,20 @@
 
 #include "keeper/manifests.h"
 
+/* The folder's parent: when the name comes to mean another folder. */
+#define PARENT_EVENTS (IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE |	\
+	IN_ONLYDIR)
 #define EVENTS (IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO |	\
 	IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ATTRIB | IN_ONLYDIR)
+
+static void
+watch_parent(int notify, const char *dir)
+{
+	cleanup_free char *copy = str_dup(dir);
+
+	/* Without the right to it, only such a change goes unseen. */
+	(void)inotify_add_watch(notify, dirname(copy), PARENT_EVENTS);
+}
 
 int
 manifests_folder(const char *dir, int *ret_dir, int *ret_inotify,
@@ -26,6 +39,7 @@ manifests_folder(const char *dir, int *ret_dir, int *ret_inotify,
 	if (inotify_add_watch(n, dir, EVENTS) == -1 ||
 	    (d = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
 		return (err_sys(err, "--manifests: %s", dir));
+	watch_parent(n, dir);
 	*ret_dir = fd_steal(&d);
 	*ret_inotify = fd_steal(&n);
 	return (0);

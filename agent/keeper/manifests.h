@@ -11,8 +11,9 @@
  */
 
 /* manifests_folder(dir, ret_dir, ret_inotify, err): the folder itself, and a
- * new inotify descriptor that watches it (create, close after write, move,
- * delete, the folder's own end). Both the caller's. */
+ * new inotify descriptor whose first watch is the folder (create, close after
+ * write, move, delete, the folder's own end), and whose second one, where that
+ * is possible, is its parent.  Both the caller's. */
 int manifests_folder(const char *dir, int *ret_dir, int *ret_inotify,
     struct err *err);
 

@@ -52,6 +52,7 @@ struct fake {
 	int forks, kills;
 	/* A fetch request has come, opened. */
 	void (*fetch)(struct child *ch);
+	void (*read)(struct child *ch, struct frame *frame);
 	/* fsproj */
 	int writes, removes, nfiles;
 	int fail_writes;
@@ -68,13 +69,13 @@ struct fake {
 
 /* --- loop ------------------------------------------------------------------------ */
 
-static void
+static inline void
 fake_stop(void *arg)
 {
 	loop_stop(arg);
 }
 
-static void
+static inline void
 fake_flush(struct fake *f)
 {
 	cleanup_err struct err err = ERR_INIT;
@@ -89,7 +90,7 @@ fake_flush(struct fake *f)
 }
 
 /* Let everything that is due and on its way happen. */
-static void
+static inline void
 fake_spin(struct fake *f)
 {
 	int i;
@@ -106,7 +107,7 @@ fake_spin(struct fake *f)
 	}
 }
 
-static void
+static inline void
 fake_pass(struct fake *f, int64_t ms)
 {
 	f->clock.boot += ms;
@@ -116,7 +117,7 @@ fake_pass(struct fake *f, int64_t ms)
 
 /* --- children ---------------------------------------------------------------------- */
 
-static void
+static inline void
 child_items(struct child *ch, const struct frame *frame)
 {
 	size_t len = frame->body.len - BOX_OVERHEAD, i;
@@ -139,16 +140,18 @@ child_items(struct child *ch, const struct frame *frame)
 		ch->f->fetch(ch);
 }
 
-static void
+static inline void
 child_frame(void *arg, struct frame *frame)
 {
 	struct child *ch = arg;
 
 	if (frame->type == JOB_FETCH)
 		child_items(ch, frame);
+	else if (frame->type == JOB_READ && ch->f->read)
+		ch->f->read(ch, frame);
 }
 
-static void
+static inline void
 child_end(void *arg, const struct err *err)
 {
 	struct child *ch = arg;
@@ -159,7 +162,7 @@ child_end(void *arg, const struct err *err)
 
 static const struct chan_events child_events = { child_frame, child_end };
 
-static void
+static inline void
 zygote_frame(void *arg, struct frame *frame)
 {
 	struct fake *f = arg;
@@ -186,7 +189,7 @@ zygote_frame(void *arg, struct frame *frame)
 		    NULL);
 }
 
-static void
+static inline void
 zygote_end(void *arg, const struct err *err)
 {
 	(void)arg;
@@ -195,7 +198,7 @@ zygote_end(void *arg, const struct err *err)
 
 static const struct chan_events zygote_side = { zygote_frame, zygote_end };
 
-static void
+static inline void
 fake_zygote(struct fake *f)
 {
 	int pair[2];
@@ -209,7 +212,7 @@ fake_zygote(struct fake *f)
 }
 
 /* A payload with one key "k". */
-static void
+static inline void
 payload_make(const char *value, struct buf *out)
 {
 	struct payload_entry e = { "k", 1, (const uint8_t *)value,
@@ -220,7 +223,7 @@ payload_make(const char *value, struct buf *out)
 	assert_int_equal(payload_write(&p, out, NULL), 0);
 }
 
-static void
+static inline void
 child_send_item(struct child *ch, struct job_item *m)
 {
 	cleanup_buf struct buf b = BUF_PLAIN(JOB_ITEM_MAX);
@@ -231,7 +234,7 @@ child_send_item(struct child *ch, struct job_item *m)
 
 static char none[] = "";
 
-static void
+static inline void
 child_ready(struct child *ch, uint32_t index, const char *value)
 {
 	cleanup_buf struct buf clear = BUF_SECRET(1 << 20);
@@ -249,7 +252,7 @@ child_ready(struct child *ch, uint32_t index, const char *value)
 	child_send_item(ch, &m);
 }
 
-static void
+static inline void
 child_failed(struct child *ch, uint32_t index, uint32_t kind, uint32_t status,
     uint32_t retry_after_ms)
 {
@@ -266,7 +269,7 @@ child_failed(struct child *ch, uint32_t index, uint32_t kind, uint32_t status,
 	child_send_item(ch, &m);
 }
 
-static void
+static inline void
 child_done(struct child *ch)
 {
 	cleanup_buf struct buf b = BUF_PLAIN(65536);
@@ -281,14 +284,14 @@ child_done(struct child *ch)
 
 /* --- fsproj ------------------------------------------------------------------------- */
 
-static int
+static inline int
 fp_connected(void *p)
 {
 	(void)p;
 	return (1);
 }
 
-static int
+static inline int
 fp_write(void *p, const struct proj_target *target,
     const struct proj_file *files, size_t n, proj_fill_fn fill,
     proj_done_fn done, void *arg, struct err *err)
@@ -322,7 +325,7 @@ fp_write(void *p, const struct proj_target *target,
 	return (0);
 }
 
-static int
+static inline int
 fp_remove(void *p, const struct proj_target *target, proj_done_fn done,
     void *arg, struct err *err)
 {
@@ -335,7 +338,7 @@ fp_remove(void *p, const struct proj_target *target, proj_done_fn done,
 	return (0);
 }
 
-static int
+static inline int
 fp_list(void *p, proj_list_fn done, void *arg, struct err *err)
 {
 	(void)p;
@@ -344,7 +347,7 @@ fp_list(void *p, proj_list_fn done, void *arg, struct err *err)
 	return (0);
 }
 
-static int
+static inline int
 fp_bind(void *p, const char *path, proj_bind_fn done, void *arg,
     struct err *err)
 {
@@ -355,7 +358,7 @@ fp_bind(void *p, const char *path, proj_bind_fn done, void *arg,
 	return (err_set(err, ERR_INTERNAL, "no sockets here"));
 }
 
-static void
+static inline void
 fp_free(void *p)
 {
 	struct fake *f = p;
@@ -368,20 +371,20 @@ static const struct projector fake_projector = { fp_connected, fp_write,
 
 /* --- the source: the test puts entries into the catalog itself ------------------------- */
 
-static void
+static inline void
 src_nothing(struct source *s)
 {
 	(void)s;
 }
 
-static int
+static inline int
 src_pump(struct source *s)
 {
 	(void)s;
 	return (0);
 }
 
-static void
+static inline void
 src_report(struct source *s, const struct item *item)
 {
 	struct fake *f = (struct fake *)(void *)((char *)s -
@@ -398,7 +401,7 @@ src_problems(const struct source *s)
 	return (json_new_array());
 }
 
-static int
+static inline int
 src_whole(const struct source *s)
 {
 	(void)s;
@@ -408,7 +411,7 @@ src_whole(const struct source *s)
 static const struct source_ops fake_source = { src_nothing, src_pump,
 	src_report, src_problems, src_whole, src_nothing };
 
-static struct entry *
+static inline struct entry *
 fake_entry(struct fake *f, const char *kind, const char *ns, const char *name,
     const char *json)
 {
@@ -430,7 +433,7 @@ fake_entry(struct fake *f, const char *kind, const char *ns, const char *name,
 }
 
 /* One object a file: the file's name is the object's. */
-static void
+static inline void
 fake_put(struct fake *f, const char *kind, const char *name, const char *json)
 {
 	struct entry *e = fake_entry(f, kind, "default", name, json);
@@ -439,7 +442,7 @@ fake_put(struct fake *f, const char *kind, const char *name, const char *json)
 	catalog_replace(f->c.catalog, origin, &e, 1);
 }
 
-static void
+static inline void
 fake_drop(struct fake *f, const char *kind, const char *name)
 {
 	cleanup_free char *origin = str_fmt("%s-%s", kind, name);
@@ -447,7 +450,7 @@ fake_drop(struct fake *f, const char *kind, const char *name)
 	catalog_replace(f->c.catalog, origin, NULL, 0);
 }
 
-static void
+static inline void
 fake_store(struct fake *f, const char *name)
 {
 	cleanup_free char *json = str_fmt("{\"apiVersion\":"
@@ -459,7 +462,7 @@ fake_store(struct fake *f, const char *name)
 	fake_put(f, "SecretStore", name, json);
 }
 
-static void
+static inline void
 fake_es(struct fake *f, const char *name, const char *store,
     const char *interval)
 {
@@ -474,7 +477,7 @@ fake_es(struct fake *f, const char *name, const char *store,
 	fake_put(f, "ExternalSecret", name, json);
 }
 
-static void
+static inline void
 fake_hp(struct fake *f, const char *name, const char *path, const char *es)
 {
 	cleanup_free char *json = str_fmt("{\"apiVersion\":"
@@ -488,7 +491,7 @@ fake_hp(struct fake *f, const char *name, const char *path, const char *es)
 
 /* --- made and unmade ----------------------------------------------------------------------- */
 
-static int
+static inline int
 fake_setup(void **state)
 {
 	struct fake *f = mem_alloc(sizeof(*f));
@@ -516,7 +519,7 @@ fake_setup(void **state)
 	return (0);
 }
 
-static int
+static inline int
 fake_teardown(void **state)
 {
 	struct fake *f = *state;
