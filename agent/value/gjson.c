@@ -260,6 +260,7 @@ multipath(struct gj *g, struct span json, struct span *io_path,
 	int more;
 
 	/* gjson looks at all selectors before it evaluates the first. */
+	gj_charge(g, 2 * path.n);
 	do {
 		more = gj_selectors(path, &at, &sel);
 	} while (more == 1);
@@ -321,6 +322,7 @@ get_stage(struct gj *g, struct span *io_json, struct span *io_path,
 		made = gj_modifier(g, json, path, &json, &rest);
 	else if (path.n > 1 && path.p[0] == '!')
 		made = exec_static(path, &json, &rest);
+	gj_charge(g, made ? path.n - rest.n : 0);
 	if (made) {
 		*io_json = json;
 		*io_path = span_from(rest, 1);
@@ -353,7 +355,7 @@ gj_get(struct gj *g, struct span json, struct span path)
 	if (g->depth >= GJSON_DEPTH_MAX)
 		g->failed = 1;
 	g->depth++;
-	while (more && gj_charge(g, json.n + path.n + 16))
+	while (more && gj_charge(g, json.n + 16))
 		more = get_stage(g, &json, &path, &v);
 	g->depth--;
 	return (g->failed ? none : v);

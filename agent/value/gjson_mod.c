@@ -540,7 +540,7 @@ gj_modifier(struct gj *g, struct span json, struct span path,
 			rest = span_from(rest, arg.n);
 		}
 	}
-	gj_charge(g, json.n + path.n);
+	gj_charge(g, json.n);
 	*ret_json = fn(g, json, arg);
 	*ret_path = rest;
 	return (1);

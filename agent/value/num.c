@@ -185,7 +185,7 @@ num_parse(const char *s, size_t len, double *ret)
 
 /* Shortest decimal digits that read back as v (finite, not zero): digits
  * without a dot into digits[], value = 0.DIGITS * 10^(*ret_point). */
-#define DIGITS_MAX 17
+#define DIGITS_MAX NUM_DIGITS_MAX
 struct digits {
 	char d[DIGITS_MAX + 1];
 	size_t n;
@@ -251,6 +251,17 @@ shortest(double v, struct digits *ret)
 		try_digits(v, n, ret);
 	while (ret->n > 1 && ret->d[ret->n - 1] == '0')
 		ret->n--;
+}
+
+size_t
+num_shortest(double v, char *digits, int *ret_point)
+{
+	struct digits d;
+
+	shortest(v, &d);
+	memcpy(digits, d.d, d.n);
+	*ret_point = d.point;
+	return (d.n);
 }
 
 static void

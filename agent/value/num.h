@@ -23,6 +23,12 @@ int num_parse(const char *s, size_t len, double *ret);
 /* num_print(v, out): strconv.FormatFloat(v, 'f', -1, 64). */
 void num_print(double v, struct buf *out);
 
+/* num_shortest(v, digits, ret_point): the fewest decimal digits that read back
+ * as ${v} (finite, positive), without a NUL, at most NUM_DIGITS_MAX: returns
+ * their number; v = 0.DIGITS * 10^(*ret_point). */
+#define NUM_DIGITS_MAX 17
+size_t num_shortest(double v, char *digits, int *ret_point);
+
 /* num_print_json(v, out): as encoding/json prints a finite float64: 'f', or
  * 'e' from 1e21 and below 1e-6. */
 void num_print_json(double v, struct buf *out);

@@ -107,8 +107,10 @@ text_init(struct regex_text *t, const char *s, size_t len)
 	memset(t, 0, sizeof(*t));
 	t->s = s ? s : "";
 	t->len = len;
+#ifndef WEAKEN_REGEX_UTF8
 	if (!utf8_valid(t->s, len))
 		text_clean(t);
+#endif
 }
 
 static void
@@ -272,6 +274,10 @@ group_index(const struct regex *re, const char *name, size_t len,
 	long n = group_number(name, len);
 	size_t i;
 
+#ifdef WEAKEN_REGEX_GROUPS
+	if (n >= 0)
+		return (loc[2 * n] >= 0 ? n : -1);
+#endif
 	if (n >= 0)
 		return ((size_t)n <= re->ngroups && loc[2 * n] >= 0 ? n : -1);
 	for (i = 1; i <= re->ngroups; i++)

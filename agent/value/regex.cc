@@ -12,7 +12,7 @@
 
 // Enough for any pattern in use; a program that does not fit is refused, and
 // a DFA that does not fit falls back to RE2's NFA, which is linear too.
-static const int64_t MEMORY_MAX = 32 << 20;
+static const int64_t MEMORY_MAX = 16 << 20;
 // The NFA keeps the groups of every thread: instructions times groups.
 static const size_t THREADS_MAX = 4 << 20;
 

@@ -18,7 +18,7 @@
  * there twice, Go takes both), every other literal is spelled \x{…}.
  */
 #define REGEX_PATTERN_MAX (128 * 1024)
-#define REGEX_CLASSES_MAX 2000	/* \p{…}; Go's ceiling is 26,000 */
+#define REGEX_CLASSES_MAX 500	/* \p{…}; Go's ceiling is 26,000 */
 
 struct regex_syntax {
 	const char *s;		/* the pattern */

@@ -8,7 +8,10 @@
 
 #define REPEAT_MAX 1000
 #define HEIGHT_MAX 1000
-#define SIZE_MAX_GO 3355443	/* instructions: 128 MiB of 40 bytes */
+/* Instructions by Go's count.  Go's own ceiling is 3,355,443; but RE2 takes
+ * time quadratic in a row of optional pieces (a?a?a?…), a second at this. */
+#define SIZE_LIMIT 65536
+#define SIZE_LIMIT_GO 3355443
 
 /* What Go's limits want to know of a piece of the expression. */
 struct piece {
@@ -210,9 +213,9 @@ settle(struct level *l)
 }
 
 static int
-check_piece(struct parser *ps, const struct piece *x)
+check_piece(struct parser *ps, const struct piece *x, long limit)
 {
-	if (x->size > SIZE_MAX_GO)
+	if (x->size > limit)
 		return (regex_fail(ps->p, "expression too large", 0,
 		    ps->p->n));
 	if (x->height > HEIGHT_MAX)
@@ -229,7 +232,8 @@ push(struct parser *ps, struct piece x)
 	settle(l);
 	l->last = x;
 	l->has_last = 1;
-	return (check_piece(ps, &x));
+	x.size += l->pieces.size + l->alternatives.size;
+	return (check_piece(ps, &x, SIZE_LIMIT));
 }
 
 static int
@@ -298,7 +302,10 @@ close_level(struct parser *ps)
 static void
 add_group(struct regex_syntax *p, const char *name, size_t len)
 {
-	p->names = mem_grow(p->names, p->ngroups + 1, sizeof(*p->names));
+	/* At powers of two. */
+	if ((p->ngroups & (p->ngroups - 1)) == 0)
+		p->names = mem_grow(p->names, p->ngroups ? p->ngroups * 2 : 1,
+		    sizeof(*p->names));
 	p->names[p->ngroups++] = str_ndup(name, len);
 }
 
@@ -483,11 +490,14 @@ repeat(struct parser *ps, size_t start, long min, long max)
 		return (regex_fail(p, "missing argument to repetition "
 		    "operator", start, p->at));
 	repeat_piece(&l->last, op, min, max);
-	if (check_piece(ps, &l->last) == -1)
+	/* Go's order: what is too large for it is not called a bad count. */
+	if (check_piece(ps, &l->last, SIZE_LIMIT_GO) == -1)
 		return (-1);
 	if (op == '{' && (min >= 2 || max >= 2) &&
 	    l->last.copies > REPEAT_MAX)
 		return (regex_fail(p, "invalid repeat count", start, p->at));
+	if (check_piece(ps, &l->last, SIZE_LIMIT) == -1)
+		return (-1);
 	buf_add(&p->out, p->s + start, p->at - start);
 	ps->repeat_at = start;
 	return (0);

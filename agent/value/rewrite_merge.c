@@ -21,9 +21,12 @@ struct merge {
 static int
 is_priority(const struct rewrite_op *op, const char *key)
 {
-	size_t i;
+	size_t i, n = op->npriority;
 
-	for (i = 0; i < op->npriority; i++)
+#ifdef WEAKEN_REWRITE_PRIORITY
+	n++;
+#endif
+	for (i = 0; i < n; i++)
 		if (str_eq(op->priority[i], key))
 			return (1);
 	return (0);
@@ -161,6 +164,31 @@ add_key(const char *key, struct buf *out)
 	buf_addc(out, ':');
 }
 
+/* By the bytes of the real key: KV_NUL is a zero byte. */
+static int
+cmp_keys(const void *a, const void *b)
+{
+	const char *x = *(const char *const *)a, *y = *(const char *const *)b;
+	int cx, cy;
+
+	for (;; x++, y++) {
+		cx = (unsigned char)*x;
+		cy = (unsigned char)*y;
+		if (strncmp(x, KV_NUL, 2) == 0)
+			cx = 0;
+		if (strncmp(y, KV_NUL, 2) == 0)
+			cy = 0;
+		if (!*x || !*y || cx != cy)
+			break;
+		/* Both are at the same character: two bytes of a zero. */
+		x += cx == 0;
+		y += cy == 0;
+	}
+	if (!*x || !*y)
+		return (!*y - !*x);
+	return (cx < cy ? -1 : 1);
+}
+
 /* Strategy JSON: the inputs stay, and the merged object is one more key. */
 static int
 to_json(const struct merge *m, struct kv *kv, struct err *err)
@@ -173,6 +201,8 @@ to_json(const struct merge *m, struct kv *kv, struct err *err)
 		return (err_set(err, ERR_INVALID,
 		    "merge failed with missing 'into' field"));
 	keys = strmap_sorted(m->map, &n);
+	if (n)
+		qsort(keys, n, sizeof(*keys), cmp_keys);
 	buf_addc(&out, '{');
 	for (i = 0; i < n; i++) {
 		if (i)

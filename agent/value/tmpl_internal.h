@@ -251,9 +251,9 @@ int tmpl_sprintln(struct tmpl_run *run, const struct tv *v, size_t n,
     struct buf *out, struct err *err);
 int tmpl_sprintf(struct tmpl_run *run, const char *fmt, size_t len,
     const struct tv *v, size_t n, struct buf *out, struct err *err);
-/* tmpl_float(f, fmt, precision, bits, out): strconv.FormatFloat, fmt one of
- * e E f F g G b x X, precision -1 for the shortest. */
-void tmpl_float(double f, char fmt, int precision, int bits, struct buf *out);
+/* tmpl_float(f, fmt, precision, out): strconv.FormatFloat of 64 bits, fmt one
+ * of e E f g G b x X, precision -1 for the shortest. */
+void tmpl_float(double f, char fmt, int precision, struct buf *out);
 /* tmpl_parse_int / tmpl_parse_uint: strconv.ParseInt(s, base, 64): 0; 1 out of
  * range (the nearest value in *ret); -1 bad syntax (0). */
 int tmpl_parse_int(const char *s, size_t n, int base, int64_t *ret);
