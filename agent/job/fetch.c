@@ -212,7 +212,11 @@ answer(int fd, uint32_t index, const struct pipeline_result *r,
 	item.message = copy(r->rejected != NULL ? r->rejected : r->message);
 	item.event_text = copy(r->rejected != NULL ? r->rejected : r->error);
 	item.error = copy(r->rejected != NULL ? r->rejected : r->ours);
-	if (r->outcome == JOB_READY && r->has_secret) {
+	/* another kind than a Secret has no files; the Secret in the result is
+	 * then somebody else's */
+	if (r->outcome == JOB_READY && r->manifest != NULL) {
+		item.outcome = JOB_UNCHANGED_NONE;
+	} else if (r->outcome == JOB_READY && r->has_secret) {
 		if (seal_payload(r, core_key, &box, &why) == -1) {
 			spoil(&item, &why);
 			buf_clear(&box);
