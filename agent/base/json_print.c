@@ -20,7 +20,7 @@ json_print_num(double n, struct buf *out)
 		buf_addf(out, "%.0f", n == 0 ? 0.0 : n);
 		return;
 	}
-	num_shortest(n, 0, &shortest);
+	num_digits(n, 0, &shortest);
 	if (fabs(n) < 1e-6 || fabs(n) >= 1e21)
 		num_print_exp(&shortest, 1, out);
 	else

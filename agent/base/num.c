@@ -6,7 +6,7 @@
 #include "base/num_internal.h"
 
 void
-num_shortest(double n, int single, struct num *ret)
+num_digits(double n, int single, struct num *ret)
 {
 	char text[32], *e, *at;
 	int precision;

@@ -13,8 +13,8 @@ struct num {
 	char digits[20];
 };
 
-/* num_shortest(n, single, ret): of a double, or of the float nearest to it. */
-void num_shortest(double n, int single, struct num *ret);
+/* num_digits(n, single, ret): of a double, or of the float nearest to it. */
+void num_digits(double n, int single, struct num *ret);
 void num_print_fixed(const struct num *n, struct buf *out);
 /* num_print_exp(n, width, out): the exponent has ${width} digits or more. */
 void num_print_exp(const struct num *n, int width, struct buf *out);

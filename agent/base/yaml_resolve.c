@@ -353,7 +353,7 @@ yaml_print_float(double n, int single, struct buf *out)
 		buf_adds(out, isnan(n) ? ".nan" : n < 0 ? "-.inf" : ".inf");
 		return;
 	}
-	num_shortest(n, single, &shortest);
+	num_digits(n, single, &shortest);
 	if (shortest.exponent < -4 || shortest.exponent >= 6)
 		num_print_exp(&shortest, 2, out);
 	else
