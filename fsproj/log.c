@@ -3,7 +3,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "fsproj/log.h"
@@ -13,20 +12,14 @@ log_line(const char *level, const char *fmt, ...)
 {
 	char line[1024];
 	int saved = errno;
-	struct timespec now;
-	struct tm tm;
 	size_t len, i;
 	va_list ap;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &tm);
-	len = strftime(line, sizeof(line), "%Y-%m-%dT%H:%M:%SZ ", &tm);
-	len += (size_t)snprintf(line + len, sizeof(line) - len,
-	    "%-5s fsproj: ", level);
+	len = (size_t)snprintf(line, sizeof(line), "%-5s fsproj: ", level);
 	va_start(ap, fmt);
 	vsnprintf(line + len, sizeof(line) - len - 1, fmt, ap);
 	va_end(ap);
-	len += strlen(line + len);
+	len = strlen(line);
 	/* A path comes from the peer: it must not forge a second line. */
 	for (i = 0; i < len; i++)
 		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)

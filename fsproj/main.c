@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,7 +17,8 @@
 #include "fsproj/request.h"
 #include "fsproj/rights.h"
 
-#define SEND_TIMEOUT_MS 5000	/* a peer that does not read is no peer */
+/* A peer that does not read for so long is no peer. */
+static const struct timespec patience = { .tv_sec = 5 };
 
 #if defined(__SANITIZE_ADDRESS__)
 /* Looking for leaks wants ptrace and threads; the sandbox has neither. */
@@ -28,29 +30,42 @@ __asan_default_options(void)
 }
 #endif
 
-struct options {
+static const char usage[] =
+"usage: nodeseal-fsproj --socket PATH | --fd N [options]\n"
+"\n"
+"The only privileged part of Nodeseal: mounts, writes and removes what its one\n"
+"peer asks for, beneath these directories and nowhere else.\n"
+"\n"
+"  --socket PATH           listen here (SOCK_SEQPACKET), one peer at a time\n"
+"  --fd N                  or: the peer is at this descriptor\n"
+"  --peer-uid UID          who may be the peer, beside root; owns bound sockets\n"
+"  --pods-dir DIR          volumes are mounted beneath it\n"
+"  --host-dirs DIR[:DIR]   host projections lie beneath them; one that is on a\n"
+"                          disk gets a tmpfs\n"
+"  --host-dirs-on-disk     or stays on its disk\n"
+"  --bind-dirs DIR[:DIR]   sockets may be bound beneath them\n"
+"  --volume-context LABEL  SELinux label of what is mounted\n"
+"  --help, --version\n";
+
+static const struct option options[] = {
+	{ "socket", required_argument, NULL, 's' },
+	{ "fd", required_argument, NULL, 'f' },
+	{ "peer-uid", required_argument, NULL, 'u' },
+	{ "pods-dir", required_argument, NULL, 'p' },
+	{ "host-dirs", required_argument, NULL, 'h' },
+	{ "host-dirs-on-disk", no_argument, NULL, 'd' },
+	{ "bind-dirs", required_argument, NULL, 'b' },
+	{ "volume-context", required_argument, NULL, 'c' },
+	{ "help", no_argument, NULL, 'H' },
+	{ "version", no_argument, NULL, 'V' },
+	{ NULL, 0, NULL, 0 }
+};
+
+struct settings {
 	const char *socket;
 	int fd;
 	uid_t peer;
 };
-
-static const char usage[] =
-	"usage: nodeseal-fsproj --socket PATH | --fd N [options]\n"
-	"\n"
-	"The only privileged part of Nodeseal: mounts, writes and removes what its\n"
-	"one peer asks for, beneath these directories and nowhere else.\n"
-	"\n"
-	"  --socket PATH            listen here (SOCK_SEQPACKET), one peer at a time\n"
-	"  --fd N                   or: the peer is at this descriptor\n"
-	"  --peer-uid UID           who may be the peer, beside root; owns --bind-dirs'\n"
-	"                           sockets\n"
-	"  --pods-dir DIR           volumes are mounted beneath it\n"
-	"  --host-dirs DIR[:DIR]    host projections lie beneath them; one that is on a\n"
-	"                           disk gets a tmpfs\n"
-	"  --host-dirs-on-disk      or stays on its disk\n"
-	"  --bind-dirs DIR[:DIR]    sockets may be bound beneath them\n"
-	"  --volume-context LABEL   SELinux label of what is mounted\n"
-	"  --help, --version\n";
 
 static int
 send_frame(struct fsproj *s, struct reply *r)
@@ -59,17 +74,19 @@ send_frame(struct fsproj *s, struct reply *r)
 		struct cmsghdr head;
 		char bytes[CMSG_SPACE(sizeof(int) * FSPROJ_BATCH)];
 	} control;
+	size_t text = strlen(r->text);
 	struct iovec iov[] = {
 		{ &r->fixed, sizeof(r->fixed) },
-		{ r->items, r->items_len },
-		{ r->text, r->text_len }
+		{ (void *)(uintptr_t)r->text, text }
 	};
-	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 3 };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
 	struct pollfd p = { .fd = s->sock, .events = POLLOUT };
 	struct cmsghdr *c;
 	size_t bytes = r->fixed.fds * sizeof(int);
 	ssize_t n;
 
+	r->fixed.text_len = (uint32_t)text;
+	r->fixed.head.len = (uint32_t)(sizeof(r->fixed) + text);
 	if (bytes) {
 		memset(&control, 0, sizeof(control));
 		msg.msg_control = &control;
@@ -83,7 +100,7 @@ send_frame(struct fsproj *s, struct reply *r)
 	do
 		n = sendmsg(s->sock, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (n == -1 && (errno == EINTR || (errno == EAGAIN &&
-	    poll(&p, 1, SEND_TIMEOUT_MS) == 1)));
+	    ppoll(&p, 1, &patience, NULL) == 1)));
 	return (n == -1 ? -1 : 0);
 }
 
@@ -99,7 +116,7 @@ serve(struct fsproj *s)
 	for (;;) {
 		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 
-		if (poll(&p, 1, -1) == -1 && errno != EINTR)
+		if (ppoll(&p, 1, NULL, NULL) == -1 && errno != EINTR)
 			break;
 		/* Without room for control data no descriptor gets in. */
 		n = recvmsg(s->sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
@@ -162,78 +179,42 @@ listen_on(const char *path, uid_t peer)
 }
 
 static int
-number(const char *text, long max, long *ret)
+number(const char *text, unsigned long max, unsigned long *ret)
 {
 	char *end;
 
 	errno = 0;
-	*ret = strtol(text, &end, 10);
-	return (errno || end == text || *end || *ret < 0 || *ret > max ?
-	    -1 : 0);
+	*ret = strtoul(text, &end, 10);
+	return (errno || *text < '0' || *text > '9' || *end || *ret > max);
 }
-
-enum { O_SOCKET = 1, O_FD, O_PEER, O_PODS, O_HOST, O_DISK, O_BIND, O_LABEL,
-	O_HELP, O_VERSION };
-
-static const struct option options[] = {
-	{ "socket", required_argument, NULL, O_SOCKET },
-	{ "fd", required_argument, NULL, O_FD },
-	{ "peer-uid", required_argument, NULL, O_PEER },
-	{ "pods-dir", required_argument, NULL, O_PODS },
-	{ "host-dirs", required_argument, NULL, O_HOST },
-	{ "host-dirs-on-disk", no_argument, NULL, O_DISK },
-	{ "bind-dirs", required_argument, NULL, O_BIND },
-	{ "volume-context", required_argument, NULL, O_LABEL },
-	{ "help", no_argument, NULL, O_HELP },
-	{ "version", no_argument, NULL, O_VERSION },
-	{ NULL, 0, NULL, 0 }
-};
 
 /* 0: go on, 1: done, 2: wrong use. */
 static int
-read_option(int opt, struct fsproj *s, struct options *o)
+read_option(int opt, struct fsproj *s, struct settings *o)
 {
-	long n = 0;
+	unsigned long n = 0;
 	int bad = 0;
 
-	switch (opt) {
-	case O_SOCKET:
+	if (opt == 's')
 		o->socket = optarg;
-		break;
-	case O_FD:
-		bad = number(optarg, 1 << 20, &n);
-		o->fd = (int)n;
-		break;
-	case O_PEER:
-		bad = number(optarg, UINT32_MAX - 1L, &n);
-		o->peer = (uid_t)n;
-		break;
-	case O_PODS:
-		bad = strchr(optarg, ':') ? -1 :
-		    roots_add(&s->roots, ROOT_PODS, optarg);
-		break;
-	case O_HOST:
-		bad = roots_add(&s->roots, ROOT_HOST, optarg);
-		break;
-	case O_BIND:
-		bad = roots_add(&s->roots, ROOT_BIND, optarg);
-		break;
-	case O_DISK:
+	else if (opt == 'd')
 		s->host_on_disk = 1;
-		break;
-	case O_LABEL:
+	else if (opt == 'c')
 		s->label = optarg;
-		break;
-	case O_HELP:
-		fputs(usage, stdout);
+	else if (opt == 'h' || opt == 'b' || opt == 'p')
+		bad = roots_add(&s->roots, opt == 'h' ? ROOT_HOST :
+		    opt == 'b' ? ROOT_BIND : ROOT_PODS, optarg);
+	else if (opt == 'f' && !(bad = number(optarg, INT_MAX, &n)))
+		o->fd = (int)n;
+	else if (opt == 'u' && !(bad = number(optarg, UINT32_MAX - 1ul, &n)))
+		o->peer = (uid_t)n;
+	else if (opt == 'H' || opt == 'V') {
+		fputs(opt == 'H' ? usage :
+		    "nodeseal-fsproj " NODESEAL_VERSION "\n", stdout);
 		return (1);
-	case O_VERSION:
-		puts("nodeseal-fsproj " NODESEAL_VERSION);
-		return (1);
-	default:
-		bad = -1;
-	}
-	if (bad && optarg)
+	} else if (opt == '?')
+		return (2);
+	if (bad)
 		fprintf(stderr, "nodeseal-fsproj: \"%s\" is no value for this "
 		    "option\n", optarg);
 	return (bad ? 2 : 0);
@@ -248,23 +229,20 @@ stop(int signo)
 }
 
 static int
-run(struct fsproj *s, const struct options *o)
+run(struct fsproj *s, const struct settings *o)
 {
-	const char *step;
+	const char *step = "/";
 	int listener = -1;
 
 	signal(SIGTERM, stop);
 	signal(SIGINT, stop);
 	signal(SIGHUP, SIG_IGN);
-	signal(SIGPIPE, SIG_IGN);
 	if (o->socket && (listener = listen_on(o->socket, o->peer)) == -1)
 		return (1);
-	if (!o->socket && fcntl(o->fd, F_SETFD, FD_CLOEXEC) == -1) {
-		log_line("error", "--fd %d: %s", o->fd, strerror(errno));
-		return (1);
-	}
-	if (chdir("/") == -1 || rights_drop(&step) == -1) {
-		log_line("error", "%s: %s", step, strerror(errno));
+	if ((!o->socket && fcntl(o->fd, F_SETFD, FD_CLOEXEC) == -1) ||
+	    chdir("/") == -1 || rights_drop(&step) == -1) {
+		log_line("error", "%s: %s", errno == EBADF ? "--fd" : step,
+		    strerror(errno));
 		return (1);
 	}
 	s->flags = (s->host_on_disk ? FSPROJ_F_HOST_ON_DISK : 0) |
@@ -272,21 +250,21 @@ run(struct fsproj *s, const struct options *o)
 	if (s->flags & FSPROJ_F_SWAPPABLE)
 		log_line("warn", "tmpfs has no noswap here: volumes may "
 		    "reach swap");
-	if (o->socket)
+	if (o->socket) {
 		serve_all(s, listener, o->peer);
-	else {
-		s->sock = o->fd;
-		s->peer = o->peer;
-		serve(s);
+		return (1);
 	}
-	return (o->socket ? 1 : 0);
+	s->sock = o->fd;
+	s->peer = o->peer;
+	serve(s);
+	return (0);
 }
 
 int
 main(int argc, char **argv)
 {
 	static struct fsproj s;
-	struct options o = { .fd = -1 };
+	struct settings o = { .fd = -1 };
 	int opt, rc;
 
 	fsproj_init(&s);

@@ -22,11 +22,10 @@ static int noswap;
 int
 mount_probe(void)
 {
-	int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
+	cleanup_fd int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
 
 	noswap = fs != -1 &&
 	    fsconfig(fs, FSCONFIG_SET_FLAG, "noswap", NULL, 0) == 0;
-	path_close(&fs);
 	return (noswap);
 }
 
@@ -55,26 +54,21 @@ set_room(int fs, uint64_t size, uint32_t inodes)
 int
 mount_new(const struct mount_spec *spec, struct fail *f)
 {
-	int fs = fsopen("tmpfs", FSOPEN_CLOEXEC), mnt = -1;
+	cleanup_fd int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
+	int mnt;
 
-	if (fs == -1)
-		return (fail_sys(f, "fsopen tmpfs"));
-	if (fsconfig(fs, FSCONFIG_SET_STRING, "source", spec->source, 0) ||
+	if (fs == -1 ||
+	    fsconfig(fs, FSCONFIG_SET_STRING, "source", spec->source, 0) ||
 	    set_room(fs, spec->size, spec->inodes) ||
 	    set_number(fs, "mode", "o", spec->mode) ||
 	    (spec->gid && set_number(fs, "gid", "d", spec->gid)) ||
 	    (spec->label && fsconfig(fs, FSCONFIG_SET_STRING, "context",
 	    spec->label, 0)) ||
 	    fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
-		fail_sys(f, "tmpfs");
-	else {
-		mnt = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID |
-		    MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
-		if (mnt == -1)
-			fail_sys(f, "fsmount tmpfs");
-	}
-	path_close(&fs);
-	return (mnt);
+		return (fail_sys(f, "tmpfs"));
+	mnt = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID |
+	    MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	return (mnt == -1 ? fail_sys(f, "fsmount tmpfs") : mnt);
 }
 
 int
@@ -117,7 +111,7 @@ mount_grow(int mnt, uint64_t size, uint32_t inodes, struct fail *f)
 {
 	struct statfs st;
 	uint64_t has;
-	int fs, rc;
+	cleanup_fd int fs = -1;
 
 	if (fstatfs(mnt, &st) == -1)
 		return (fail_sys(f, "statfs"));
@@ -125,66 +119,57 @@ mount_grow(int mnt, uint64_t size, uint32_t inodes, struct fail *f)
 	if (has >= size && st.f_files >= inodes)
 		return (0);
 	fs = fspick(mnt, "", FSPICK_EMPTY_PATH | FSPICK_CLOEXEC);
-	if (fs == -1)
-		return (fail_sys(f, "fspick"));
-	rc = set_room(fs, has > size ? has : size,
-	    st.f_files > inodes ? (uint32_t)st.f_files : inodes);
-	if (rc == 0)
-		rc = fsconfig(fs, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0);
-	if (rc)
-		fail_sys(f, "tmpfs cannot grow");
-	path_close(&fs);
-	return (rc);
+	if (fs == -1 || set_room(fs, has > size ? has : size,
+	    st.f_files > inodes ? (uint32_t)st.f_files : inodes) ||
+	    fsconfig(fs, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0))
+		return (fail_sys(f, "tmpfs cannot grow"));
+	return (0);
+}
+
+static int
+match_id(void *arg, struct mount_line *l)
+{
+	struct mount_line *want = arg;
+
+	if (l->id != want->id)
+		return (0);
+	*want = *l;
+	return (1);
 }
 
 uint64_t
-mount_id(int fd, int *ret_root)
+mount_of(int fd, struct mount_line *ret, int *ret_root)
 {
 	struct statx st;
 
 	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID,
 	    &st) == -1 || !(st.stx_mask & STATX_MNT_ID))
 		return (0);
-	if (ret_root)
-		*ret_root = !!(st.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+	*ret_root = !!(st.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+	if (ret) {
+		ret->id = st.stx_mnt_id;
+		if (mount_each(match_id, ret) != 1)
+			return (0);
+	}
 	return (st.stx_mnt_id);
-}
-
-struct whose {
-	uint64_t id;
-	int answer;
-};
-
-static int
-whose_line(void *arg, const struct mount_line *l)
-{
-	struct whose *w = arg;
-
-	if (l->id != w->id)
-		return (0);
-	if (strcmp(l->type, "tmpfs") == 0 &&
-	    strcmp(l->source, OWNER_VOLUME) == 0)
-		w->answer = MOUNT_OURS;
-	return (1);
 }
 
 int
 mount_whose(int fd, struct fail *f)
 {
-	struct whose w = { .answer = MOUNT_FOREIGN };
+	static struct mount_line line;
 	int is_root = 0;
 
-	w.id = mount_id(fd, &is_root);
-	if (w.id == 0)
+	if (!mount_of(fd, NULL, &is_root))
 		return (fail_sys(f, "statx"));
 	if (!is_root)
 		return (MOUNT_NONE);
 #ifdef WEAKEN_FOREIGN
 	return (MOUNT_OURS);
 #endif
-	if (mount_each(whose_line, &w) == -1)
+	if (!mount_of(fd, &line, &is_root))
 		return (fail_sys(f, "/proc/self/mountinfo"));
-	return (w.answer);
+	return (line.ours ? MOUNT_OURS : MOUNT_FOREIGN);
 }
 
 /* umount2 takes a path; one component below the working directory, no link
@@ -209,11 +194,11 @@ take_off(int parent, const char *name, struct fail *f)
 int
 mount_remove(int parent, const char *name, struct fail *f)
 {
-	int fd, whose, n;
+	int whose, n;
 
 	for (n = 0; n < STACK_MAX; n++) {
-		fd = openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW |
-		    O_CLOEXEC);
+		int fd = openat(parent, name, PATH_DIR_FLAGS);
+
 		if (fd == -1)
 			return (errno == ENOENT ? 0 :
 			    fail_sys(f, "target %s", name));
@@ -236,88 +221,56 @@ mount_remove(int parent, const char *name, struct fail *f)
 }
 
 /* mountinfo writes space, tab, newline and backslash as \ooo. */
-static void
-unescape(char *s)
+void
+mount_unescape(char *path)
 {
-	char *to = s;
+	char *s, *to = path;
 
-	for (; *s; s++) {
+	for (s = path; *s; s++)
 		if (s[0] == '\\' && s[1] && s[2] && s[3]) {
 			*to++ = (char)(((s[1] & 3) << 6) | ((s[2] & 7) << 3) |
 			    (s[3] & 7));
 			s += 3;
 		} else
 			*to++ = *s;
-	}
 	*to = '\0';
 }
 
 /* id parent major:minor root path options [tags…] - type source options */
 static int
-parse_line(char *text, struct mount_line *l)
+parse_line(const char *text, struct mount_line *l)
 {
-	char *save = NULL, *field, *type = NULL, *source = NULL;
-	int n;
+	char type[32], source[64];
+	const char *dash, *tag;
+	int n = 0;
 
-	*l = (struct mount_line){ 0 };
-	for (n = 0, field = strtok_r(text, " ", &save); field;
-	    n++, field = strtok_r(NULL, " ", &save)) {
-		if (n == 0)
-			l->id = strtoull(field, NULL, 10);
-		else if (n == 4)
-			l->path = field;
-		else if (n > 5 && strncmp(field, "shared:", 7) == 0)
-			l->shared = 1;
-		else if (n > 5 && strcmp(field, "-") == 0) {
-			type = strtok_r(NULL, " ", &save);
-			source = strtok_r(NULL, " ", &save);
-			break;
-		}
-	}
-	if (!l->path || !type || !source)
+	if (sscanf(text, "%" SCNu64 " %*s %*s %*s %4095s %*s%n", &l->id,
+	    l->path, &n) != 2 || !(dash = strstr(text + n, " - ")) ||
+	    sscanf(dash, " - %31s %63s", type, source) != 2)
 		return (-1);
-	unescape(l->path);
-	unescape(source);
-	l->type = type;
-	l->source = source;
+	tag = strstr(text + n, " shared:");
+	l->shared = tag && tag < dash;
+	l->ours = strcmp(type, "tmpfs") == 0 &&
+	    strcmp(source, OWNER_VOLUME) == 0;
 	return (0);
 }
 
 int
-mount_each(int (*cb)(void *, const struct mount_line *), void *arg)
+mount_each(int (*cb)(void *, struct mount_line *), void *arg)
 {
-	static char buf[32768];	/* a line holds two paths and options */
-	size_t have = 0;
-	struct mount_line l;
-	char *line, *end;
-	ssize_t n = 1;
-	int rc = 0, cut = 0, fd;
+	static struct mount_line l;
+	FILE *table = fopen("/proc/self/mountinfo", "re");
+	char *line = NULL;
+	size_t size = 0;
+	int rc = 0;
 
-	fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
-	if (fd == -1)
+	if (!table)
 		return (-1);
-	while (rc == 0 && n > 0) {
-		n = read(fd, buf + have, sizeof(buf) - 1 - have);
-		if (n == -1)
-			rc = -1;
-		have += n > 0 ? (size_t)n : 0;
-		buf[have] = '\0';
-		for (line = buf; rc == 0 && (end = strchr(line, '\n'));
-		    line = end + 1) {
-			*end = '\0';
-			if (!cut && parse_line(line, &l) == 0)
-				rc = cb(arg, &l);
-			cut = 0;
-		}
-		have -= (size_t)(line - buf);
-		memmove(buf, line, have);
-		if (have == sizeof(buf) - 1) {
-			/* no line of ours is that long: skip all of it */
-			have = 0;
-			cut = 1;
-		}
-	}
-	path_close(&fd);
+	while (rc == 0 && getline(&line, &size, table) > 0)
+		if (parse_line(line, &l) == 0)
+			rc = cb(arg, &l);
+	free(line);
+	fclose(table);
 	return (rc);
 }
 

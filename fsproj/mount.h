@@ -51,22 +51,23 @@ int mount_whose(int fd, struct fail *f);
  * mount is DENIED; a directory that is not empty stays. */
 int mount_remove(int parent, const char *name, struct fail *f);
 
-/* One line of /proc/self/mountinfo; the strings live for the call. */
+/* One line of /proc/self/mountinfo; it lives for the call. */
 struct mount_line {
 	uint64_t id;
-	char *path;
-	const char *type;
-	const char *source;
+	int ours;		/* a volume */
 	int shared;
+	char path[4096];	/* as the kernel escapes it: mount_unescape */
 };
 
 /* mount_each(cb, arg): stops at the first nonzero answer and returns it; -1
  * when the table cannot be read. */
-int mount_each(int (*cb)(void *arg, const struct mount_line *l), void *arg);
+int mount_each(int (*cb)(void *arg, struct mount_line *l), void *arg);
+void mount_unescape(char *path);
 
-/* mount_id(fd): the mount's number in that table, 0 when unknown;
- * *ret_root, when not NULL: whether fd is the root of its mount. */
-uint64_t mount_id(int fd, int *ret_root);
+/* mount_of(fd, ret, ret_root): the line of the mount that ${fd} lies on (NULL:
+ * only its number matters), and whether it is the root of it.  The number, 0
+ * when it cannot be told. */
+uint64_t mount_of(int fd, struct mount_line *ret, int *ret_root);
 
 /* mount_in_ram(fd): whether it lies on tmpfs or ramfs. */
 int mount_in_ram(int fd);

@@ -85,31 +85,23 @@ owner_link(int dirfd, const char *name)
 }
 
 /* The attribute calls want a descriptor that is open for more than O_PATH. */
-static int
-reopen(int fd)
-{
-	return (openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-}
-
 void
 owner_mark(int fd)
 {
-	int real = reopen(fd);
+	cleanup_fd int real = openat(fd, ".", O_RDONLY | O_CLOEXEC);
 
 	if (real != -1)
 		fsetxattr(real, MARK, "1", 1, 0);
-	path_close(&real);
 }
 
 int
 owner_marked(int fd)
 {
+	cleanup_fd int real = openat(fd, ".", O_RDONLY | O_CLOEXEC);
 	char value[4];
-	int real = reopen(fd), marked;
 
-	marked = real != -1 && fgetxattr(real, MARK, value, sizeof(value)) > 0;
-	path_close(&real);
-	return (marked);
+	return (real != -1 &&
+	    fgetxattr(real, MARK, value, sizeof(value)) > 0);
 }
 
 int

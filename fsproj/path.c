@@ -11,7 +11,7 @@
 #include "fsproj/owner.h"
 #include "fsproj/path.h"
 
-#define DIR_FLAGS (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+#define OWN_FOLDER "..nodeseal"	/* our own files in a volume */
 #define BENEATH (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | \
 	RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV)
 
@@ -48,8 +48,7 @@ roots_add(struct roots *rs, enum root_use use, char *list)
 }
 
 struct root *
-roots_find(struct roots *rs, enum root_use use, const char *path,
-    const char **ret_rel)
+roots_find(struct roots *rs, enum root_use use, const char *path)
 {
 	struct root *best = NULL, *r;
 
@@ -58,8 +57,6 @@ roots_find(struct roots *rs, enum root_use use, const char *path,
 		    path[r->len] == '/' && path[r->len + 1] != '\0' &&
 		    (!best || r->len > best->len))
 			best = r;
-	if (best)
-		*ret_rel = path + best->len + 1;
 	return (best);
 }
 
@@ -124,33 +121,25 @@ components(const char *s, size_t len)
 int
 path_name_check(const char *name, size_t len, struct fail *f)
 {
-#ifdef WEAKEN_NAME
-	(void)name, (void)len, (void)f;
-	return (0);
-#endif
-	const char *own = "..nodeseal";
 	size_t i, n, first = strcspn(name, "/");
 	int depth = components(name, len);
 
-	if (len == 0 || len > FSPROJ_NAME_MAX)
-		return (fail_set(f, FSPROJ_INVALID,
-		    "file name of %zu bytes (1 to %d)", len, FSPROJ_NAME_MAX));
-	/* first, so that no message repeats such a byte */
-	for (i = 0; i < len; i += n) {
-		n = char_len((const unsigned char *)name + i, len - i);
-		if (n == 0)
-			return (fail_set(f, FSPROJ_INVALID, "file name: "
-			    "control character or bad UTF-8 at byte %zu", i));
-	}
+#ifdef WEAKEN_NAME
+	return (0);
+#endif
+	if (len == 0 || len > FSPROJ_NAME_MAX || depth > FSPROJ_DEPTH_MAX)
+		return (fail_set(f, FSPROJ_INVALID, "file name of %zu bytes, "
+		    "%d components", len, depth));
+	/* before a message repeats such a byte */
+	for (i = 0; i < len; i += n)
+		if (!(n = char_len((const unsigned char *)name + i, len - i)))
+			return (fail_set(f, FSPROJ_INVALID, "file name: control"
+			    " character or bad UTF-8 at byte %zu", i));
 	if (depth < 0)
 		return (fail_set(f, FSPROJ_INVALID, "file name \"%s\": empty, "
 		    "\".\", \"..\" or overlong component", name));
-	if (depth > FSPROJ_DEPTH_MAX)
-		return (fail_set(f, FSPROJ_INVALID,
-		    "file name \"%s\": more than %d components", name,
-		    FSPROJ_DEPTH_MAX));
-	if (strncmp(name, "..", 2) == 0 &&
-	    (first != strlen(own) || strncmp(name, own, first) != 0))
+	if (strncmp(name, "..", 2) == 0 && (first != strlen(OWN_FOLDER) ||
+	    strncmp(name, OWN_FOLDER, first) != 0))
 		return (fail_set(f, FSPROJ_INVALID,
 		    "file name \"%s\" begins with \"..\"", name));
 	return (0);
@@ -165,34 +154,6 @@ path_target_check(const char *path, struct fail *f)
 	return (0);
 }
 
-#ifdef WEAKEN_PATH
-/* The classic mistake, for the control: look, then open. */
-static int
-open_beneath(int dirfd, const char *rel, int flags)
-{
-	char part[256];
-	struct stat st;
-	int fd = fcntl(dirfd, F_DUPFD_CLOEXEC, 0), next;
-
-	while (fd != -1 && *rel) {
-		size_t n = strcspn(rel, "/");
-
-		memcpy(part, rel, n);
-		part[n] = '\0';
-		rel += n + (rel[n] == '/');
-		if (fstatat(fd, part, &st, AT_SYMLINK_NOFOLLOW) == -1 ||
-		    !S_ISDIR(st.st_mode)) {
-			path_close(&fd);
-			errno = ENOENT;
-			return (-1);
-		}
-		next = openat(fd, part, flags & ~O_NOFOLLOW);
-		path_close(&fd);
-		fd = next;
-	}
-	return (fd);
-}
-#else
 static int
 open_beneath(int dirfd, const char *rel, int flags)
 {
@@ -202,67 +163,69 @@ open_beneath(int dirfd, const char *rel, int flags)
 	};
 	int fd, tries = 8;
 
+#ifdef WEAKEN_PATH
+	/* The classic mistake, for the control: look, then open. */
+	struct stat st;
+
+	if (fstatat(dirfd, rel, &st, AT_SYMLINK_NOFOLLOW) == -1 ||
+	    S_ISLNK(st.st_mode))
+		return (-1);
+	return (openat(dirfd, rel, flags & ~O_NOFOLLOW));
+#endif
 	/* EAGAIN: a rename elsewhere ran at the same time. */
 	do
 		fd = (int)syscall(SYS_openat2, dirfd, rel, &how, sizeof(how));
 	while (fd == -1 && (errno == EAGAIN || errno == EINTR) && --tries);
 	return (fd);
 }
-#endif
 
 int
 path_dir(int dirfd, const char *rel)
 {
-	return (open_beneath(dirfd, rel, DIR_FLAGS));
+	return (open_beneath(dirfd, rel, PATH_DIR_FLAGS));
 }
 
 int
-path_dirs(int dirfd, const char *rel, struct fail *f)
+path_dirs(int dirfd, const char *rel, enum path_make make, struct fail *f)
 {
+	int at, fd = path_dir(dirfd, rel), made;
 	char part[256];
-	int at = fcntl(dirfd, F_DUPFD_CLOEXEC, 0), fd, made;
 	size_t n;
 
-	while (at != -1 && *rel) {
+	if (fd != -1)
+		return (fd);
+	if (errno != ENOENT || make == PATH_AS_IS)
+		return (fail_sys(f, "directory %s", rel));
+	for (at = -1; *rel; rel += n + (rel[n] == '/')) {
+		cleanup_fd int above = at;
+		int in = above == -1 ? dirfd : above;
+
 		n = strcspn(rel, "/");
 		memcpy(part, rel, n);
 		part[n] = '\0';
-		fd = path_dir(at, part);
-		if (fd == -1 && errno == ENOENT) {
-			made = mkdirat(at, part, 0755) == 0;
-			if (made || errno == EEXIST)
-				fd = path_dir(at, part);
-			if (made && fd != -1)
-				owner_mark(fd);
-		}
-		if (fd == -1)
-			fail_sys(f, "directory %s", part);
-		path_close(&at);
-		at = fd;
-		rel += n + (rel[n] == '/');
+		made = mkdirat(in, part, 0755) == 0;
+		at = made || errno == EEXIST ? path_dir(in, part) : -1;
+		if (at == -1)
+			return (fail_sys(f, "directory %s", part));
+		if (made && make == PATH_MAKE_MARKED)
+			owner_mark(at);
 	}
 	return (at);
 }
 
 int
-path_parent(int dirfd, const char *rel, int make, char *last, struct fail *f)
+path_parent(int dirfd, const char *rel, enum path_make make, char *last,
+    struct fail *f)
 {
-	char dir[FSPROJ_PATH_MAX + 1];
+	char dir[FSPROJ_PATH_MAX + 1] = ".";
 	const char *slash = strrchr(rel, '/');
-	size_t len = slash ? (size_t)(slash - rel) : 0;
-	int fd;
 
 	strcpy(last, slash ? slash + 1 : rel);
-	if (!slash)
-		fd = fcntl(dirfd, F_DUPFD_CLOEXEC, 0);
-	else {
-		memcpy(dir, rel, len);
-		dir[len] = '\0';
-		if (make)
-			return (path_dirs(dirfd, dir, f));
-		fd = path_dir(dirfd, dir);
+	if (slash) {
+		memcpy(dir, rel, (size_t)(slash - rel));
+		dir[slash - rel] = '\0';
 	}
-	return (fd == -1 ? fail_sys(f, "the directory of %s", rel) : fd);
+	return (path_dirs(dirfd, dir, make, f));
 }
 
 int
@@ -275,20 +238,20 @@ path_each(int dirfd, int (*cb)(void *, int, const char *, unsigned char),
 	} buf;
 	struct dirent64 *e;
 	ssize_t len, at;
-	int rc = 0, fd;
+	int rc = 0;
+	cleanup_fd int fd = open_beneath(dirfd, ".",
+	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	fd = open_beneath(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd == -1)
 		return (-1);
 	while (rc == 0 && (len = getdents64(fd, &buf, sizeof(buf))) != 0) {
 		if (len == -1)
-			rc = -1;
+			return (-1);
 		for (at = 0; at < len && rc == 0; at += e->d_reclen) {
 			e = (struct dirent64 *)(void *)(buf.bytes + at);
 			if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
 				rc = cb(arg, fd, e->d_name, e->d_type);
 		}
 	}
-	path_close(&fd);
 	return (rc);
 }

@@ -33,10 +33,10 @@ struct roots {
  * absolute and live on; the list is cut in place.  0 or -1. */
 int roots_add(struct roots *rs, enum root_use use, char *list);
 
-/* roots_find(rs, use, path, ret_rel): the root that ${path} lies strictly
- * beneath, and the rest of it; NULL when there is none. */
+/* roots_find(rs, use, path): the root that ${path} lies strictly beneath, the
+ * rest being path + root->len + 1; NULL when there is none. */
 struct root *roots_find(struct roots *rs, enum root_use use,
-    const char *path, const char **ret_rel);
+    const char *path);
 
 /* root_open(r, f): have r->fd; opened once, again when it was deleted. */
 int root_open(struct root *r, struct fail *f);
@@ -56,14 +56,16 @@ int path_target_check(const char *path, struct fail *f);
  * link anywhere, no mount crossed.  -1 and errno. */
 int path_dir(int dirfd, const char *rel);
 
-/* path_dirs(dirfd, rel, f): as path_dir, making (0755, marked as ours) what
- * is missing. */
-int path_dirs(int dirfd, const char *rel, struct fail *f);
+enum path_make { PATH_AS_IS, PATH_MAKE, PATH_MAKE_MARKED };
 
-/* path_parent(dirfd, rel, make, last, f): the directory that holds the last
- * component of ${rel}, which is copied to ${last} (256 bytes); with ${make}
- * missing directories are made as path_dirs does. */
-int path_parent(int dirfd, const char *rel, int make, char *last,
+/* path_dirs(dirfd, rel, make, f): as path_dir, making (0755, when asked with
+ * owner_mark) what is missing. */
+int path_dirs(int dirfd, const char *rel, enum path_make make,
+    struct fail *f);
+
+/* path_parent(dirfd, rel, make, last, f): the same for the directory that
+ * holds the last component of ${rel}, which is copied to ${last} (256). */
+int path_parent(int dirfd, const char *rel, enum path_make make, char *last,
     struct fail *f);
 
 /* path_each(dirfd, cb, arg): call cb for every entry of the directory but
@@ -74,5 +76,9 @@ int path_each(int dirfd, int (*cb)(void *arg, int dirfd, const char *name,
 
 /* path_close(fd): close when open; keeps errno; the variable becomes -1. */
 void path_close(int *fd);
+#define cleanup_fd __attribute__((cleanup(path_close)))
+
+/* How a directory is opened that is looked at by descriptor only. */
+#define PATH_DIR_FLAGS (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
 #endif

@@ -37,11 +37,9 @@ check_entry(const struct fsproj_entry *e, const char *name, struct fail *f)
 {
 	if (path_name_check(name, e->path_len, f) == -1)
 		return (-1);
-	if (e->mode > 0777)
-		return (fail_set(f, FSPROJ_INVALID, "file %s: mode %o", name,
-		    e->mode));
-	if (e->uid == UINT32_MAX || e->gid == UINT32_MAX)
-		return (fail_set(f, FSPROJ_INVALID, "file %s: owner", name));
+	if (e->mode > 0777 || e->uid == UINT32_MAX || e->gid == UINT32_MAX)
+		return (fail_set(f, FSPROJ_INVALID,
+		    "file %s: mode or owner", name));
 	return (0);
 }
 
@@ -66,57 +64,23 @@ proto_parse(const void *frame, size_t len, struct request *ret,
 		return (fail_set(f, FSPROJ_INVALID, "frame too short"));
 	ret->fixed = q;
 	ret->entries = (const struct fsproj_entry *)(q + 1);
-	ret->path = "";
 	at = (const char *)(ret->entries + q->count);
 	left -= q->count * sizeof(*ret->entries);
-	if (q->path_len && (!(ret->path = take_string(&at, &left,
-	    q->path_len)) || path_target_check(ret->path, f) == -1))
-		return (f->status ? -1 : fail_set(f, FSPROJ_INVALID,
-		    "target: a string does not end where it says"));
+	ret->path = q->path_len ? take_string(&at, &left, q->path_len) : "";
+	if (!ret->path)
+		return (fail_set(f, FSPROJ_INVALID, "target path: no end"));
+	if (q->path_len && path_target_check(ret->path, f) == -1)
+		return (-1);
 	for (i = 0; i < q->count; i++) {
 		ret->names[i] = take_string(&at, &left,
 		    ret->entries[i].path_len);
 		if (!ret->names[i])
-			return (fail_set(f, FSPROJ_INVALID, "file name: "
-			    "a string does not end where it says"));
+			return (fail_set(f, FSPROJ_INVALID,
+			    "file name: no end"));
 		if (check_entry(&ret->entries[i], ret->names[i], f) == -1)
 			return (-1);
 	}
 	if (left)
 		return (fail_set(f, FSPROJ_INVALID, "bytes behind the frame"));
 	return (0);
-}
-
-int
-proto_item(struct reply *r, uint32_t place, const char *path,
-    uint64_t generation)
-{
-	size_t len = strlen(path);
-
-	if (r->fixed.count == sizeof(r->items) / sizeof(r->items[0]) ||
-	    len + 1 > sizeof(r->text) - r->text_len)
-		return (-1);
-	r->items[r->fixed.count++] = (struct fsproj_item){
-		.generation = generation, .place = place,
-		.path_len = (uint32_t)len
-	};
-	memcpy(r->text + r->text_len, path, len + 1);
-	r->text_len += len + 1;
-	return (0);
-}
-
-void
-proto_finish(struct reply *r)
-{
-	if (r->fail.status) {
-		r->fixed.count = r->fixed.fds = r->fixed.flags = 0;
-		r->fixed.status = r->fail.status;
-		r->fixed.sys = (uint32_t)r->fail.sys;
-		r->text_len = strlen(r->fail.msg);
-		memcpy(r->text, r->fail.msg, r->text_len);
-	}
-	r->items_len = r->fixed.count * sizeof(r->items[0]);
-	r->fixed.text_len = (uint32_t)r->text_len;
-	r->fixed.head.len = (uint32_t)(sizeof(r->fixed) + r->items_len +
-	    r->text_len);
 }

@@ -24,7 +24,7 @@
 #define FSPROJ_INODES_MAX (1u << 18)	/* inodes of one volume */
 #define FSPROJ_ITEMS_MAX 8192		/* answers to one LIST */
 #define FSPROJ_REQUEST_MAX (80u << 10)	/* bytes of one frame */
-#define FSPROJ_REPLY_MAX (32u << 10)
+#define FSPROJ_TEXT_MAX (8u << 10)	/* text of one reply */
 
 enum fsproj_type {
 	FSPROJ_HELLO = 1,
@@ -97,9 +97,9 @@ struct fsproj_entry {
 };
 
 /*
- * Every reply: this, then count items, then text_len bytes.  On failure the
- * text says why (no NUL, never a value); of a LIST it is the items' paths one
- * after another, each with a NUL.  fds descriptors ride along.
+ * Every reply: this, then text_len bytes without a NUL: on failure why (never
+ * a value), of a LIST one projection's path.  A LIST is answered by a frame a
+ * projection, F_MORE set, and an empty one.  fds descriptors ride along.
  */
 struct fsproj_reply {
 	struct fsproj_head head;
@@ -107,14 +107,9 @@ struct fsproj_reply {
 	uint32_t sys;		/* errno behind it, or 0 */
 	uint32_t flags;
 	uint32_t fds;
-	uint32_t count;
+	uint64_t generation;	/* LIST: writes since it was made; 0: unknown */
+	uint32_t place;		/* LIST */
 	uint32_t text_len;
-};
-
-struct fsproj_item {
-	uint64_t generation;	/* writes since it was made; 0: unknown */
-	uint32_t place;
-	uint32_t path_len;	/* without the NUL */
 };
 
 #endif

@@ -16,30 +16,30 @@ struct request {
 	const char *names[FSPROJ_BATCH];
 };
 
-/* An answer before it is sent. */
+/* An answer before it is sent; the descriptors are borrowed. */
 struct reply {
 	struct fsproj_reply fixed;
 	struct fail fail;
-	int fds[FSPROJ_BATCH];		/* borrowed from the transaction … */
-	int owned;			/* … but closed once sent, when set */
-	size_t items_len, text_len;	/* bytes used below */
-	struct fsproj_item items[256];
-	char text[16384];
+	int fds[FSPROJ_BATCH];
+	const char *text;
 };
 
-/* The one write that may be under way. */
+/* What a request works on: its target and, from BEGIN to COMMIT, the write. */
 struct transaction {
-	int open;
+	int open;		/* a write is under way: the rest stays */
+	struct root *root;
+	const char *rel;	/* the target below it; for the request only */
+	int parent;		/* of the target */
+	char last[256];		/* its last component */
+	int at;			/* what stands there; -1: nothing */
+	int dir;		/* where generations live: a detached mount, or
+				 * the host directory */
 	uint32_t place;
-	int on_disk;
-	int parent;			/* of the target; volumes only */
-	int mnt;			/* detached mount, or host directory */
-	uint32_t left;			/* files to come after this batch */
-	uint32_t names;			/* bytes of paths so far */
+	uint32_t left;		/* files to come after this batch */
+	uint32_t names;		/* bytes of paths so far */
 	struct writer writer;
-	int fds[FSPROJ_BATCH];		/* nameless files of this batch */
+	int fds[FSPROJ_BATCH];	/* nameless files of this batch */
 	uint32_t nfds;
-	char last[256];			/* the target's last component */
 };
 
 struct fsproj {
@@ -54,24 +54,14 @@ struct fsproj {
 	int sock;		/* for send */
 };
 
-/* proto.c: nothing but bytes. */
-
-/* proto_parse(frame, len, ret, f): every length, count, mode and name of the
- * frame (aligned to 8) is within bounds and every string ends where it says;
- * INVALID otherwise.  Names are checked with path_name_check, the target with
- * path_target_check.  No system call. */
+/**
+ * proto_parse(frame, len, ret, f):
+ * 0 when every length, count, mode and name of the frame (aligned to 8) is
+ * within bounds and every string ends where it says, else -1 and why.  Names
+ * pass path_name_check, the target path_target_check.  No system call.
+ */
 int proto_parse(const void *frame, size_t len, struct request *ret,
     struct fail *f);
-
-/* proto_item(r, place, path, generation): append to a LIST's answer; -1 when
- * the frame is full. */
-int proto_item(struct reply *r, uint32_t place, const char *path,
-    uint64_t generation);
-
-/* proto_finish(r): fill in the lengths and, on failure, the text. */
-void proto_finish(struct reply *r);
-
-/* request.c: what each request does. */
 
 /* fsproj_init(s): an empty state, no root yet. */
 void fsproj_init(struct fsproj *s);

@@ -23,6 +23,13 @@
 #error "no seccomp architecture for this machine"
 #endif
 
+/* clang says it in its own way. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define FSPROJ_SANITIZED
+#endif
+#endif
+
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define KEPT ((1ull << CAP_SYS_ADMIN) | (1ull << CAP_CHOWN) | \
 	(1ull << CAP_FOWNER) | (1ull << CAP_DAC_OVERRIDE))
@@ -30,30 +37,27 @@
 /* The system calls of this program, the frequent ones first.  socket is
  * looked at more closely below. */
 static const unsigned short allowed[] = {
-	/* the peer */
-	SYS_poll, SYS_recvmsg, SYS_sendmsg, SYS_close, SYS_accept4,
-	SYS_getsockopt,
+	/* the peer, and sockets for others */
+	SYS_ppoll, SYS_recvmsg, SYS_sendmsg, SYS_close, SYS_accept4,
+	SYS_getsockopt, SYS_bind, SYS_listen,
 	/* paths and files */
 	SYS_openat2, SYS_openat, SYS_linkat, SYS_fchown, SYS_fchmod,
 	SYS_symlinkat, SYS_mkdirat, SYS_statx, SYS_newfstatat, SYS_fstat,
 	SYS_getdents64, SYS_readlinkat, SYS_renameat, SYS_unlinkat,
 	SYS_fchownat, SYS_fchmodat, SYS_fchdir, SYS_chdir, SYS_fcntl,
-	SYS_fstatfs, SYS_read, SYS_fgetxattr, SYS_fsetxattr, SYS_syncfs,
-	SYS_readlink, SYS_mkdir,
+	SYS_fstatfs, SYS_read, SYS_lseek, SYS_fgetxattr, SYS_fsetxattr,
+	SYS_syncfs,
 	/* mounts */
 	SYS_fsopen, SYS_fsconfig, SYS_fsmount, SYS_fspick, SYS_open_tree,
 	SYS_move_mount, SYS_mount_setattr, SYS_umount2,
-	/* sockets for others */
-	SYS_bind, SYS_listen,
 	/* the rest of a C program */
 	SYS_write, SYS_clock_gettime, SYS_getrandom, SYS_brk, SYS_mmap,
-	SYS_munmap, SYS_lseek, SYS_rt_sigreturn, SYS_restart_syscall,
+	SYS_munmap, SYS_mremap, SYS_rt_sigreturn, SYS_restart_syscall,
 	SYS_exit_group, SYS_exit,
-#if defined(__SANITIZE_ADDRESS__) || defined(NODESEAL_ASAN)
+#if defined(__SANITIZE_ADDRESS__) || defined(FSPROJ_SANITIZED)
 	SYS_madvise, SYS_mprotect, SYS_futex, SYS_sched_yield, SYS_getpid,
 	SYS_gettid, SYS_sigaltstack, SYS_rt_sigaction, SYS_rt_sigprocmask,
-	SYS_mremap, SYS_tgkill, SYS_getrlimit, SYS_prlimit64,
-	SYS_sched_getaffinity, SYS_set_robust_list, SYS_ioctl, SYS_prctl,
+	SYS_tgkill, SYS_prlimit64, SYS_ioctl, SYS_prctl,
 #endif
 };
 

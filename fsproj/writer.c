@@ -30,24 +30,18 @@ tree_entry(void *arg, int dirfd, const char *name, unsigned char type)
 static int
 tree_remove(int dirfd, const char *name, int depth)
 {
-	int fd, rc = -1, pass;
+	cleanup_fd int fd = path_dir(dirfd, name);
+	int pass;
 
-	if (++depth > FSPROJ_DEPTH_MAX + 1) {
-		errno = ELOOP;
-		return (-1);
-	}
-	fd = path_dir(dirfd, name);
-	if (fd == -1)
-		return (errno == ENOENT ? 0 : -1);
-	for (pass = 0; pass < PASSES && rc == -1; pass++) {
+	if (fd == -1 || ++depth > FSPROJ_DEPTH_MAX + 1)
+		return (fd == -1 && errno == ENOENT ? 0 : -1);
+	for (pass = 0; pass < PASSES; pass++) {
 		if (path_each(fd, tree_entry, &depth) == -1)
-			break;
-		rc = unlinkat(dirfd, name, AT_REMOVEDIR);
-		if (rc == -1 && errno != ENOTEMPTY && errno != EEXIST)
-			break;
+			return (-1);
+		if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0)
+			return (0);
 	}
-	path_close(&fd);
-	return (rc);
+	return (-1);
 }
 
 int64_t
@@ -180,51 +174,21 @@ name_file(int fd, int dir, const char *name)
 	return (0);
 }
 
-/* The directory for ${name}, a copy of whose folders is made; its last
- * component in *ret_last.  Nothing but we writes here. */
-static int
-open_folder(int dir, const char *name, const char **ret_last)
-{
-	char part[256];
-	int at = dir, next;
-	size_t n;
-
-	for (; name[n = strcspn(name, "/")]; name += n + 1) {
-		memcpy(part, name, n);
-		part[n] = '\0';
-		next = -1;
-		if (mkdirat(at, part, 0755) == 0 || errno == EEXIST)
-			next = path_dir(at, part);
-		if (at != dir)
-			path_close(&at);
-		if (next == -1)
-			return (-1);
-		at = next;
-	}
-	*ret_last = name;
-	return (at);
-}
-
 int
 writer_add(struct writer *w, int fd, const struct fsproj_entry *e,
     const char *name, struct fail *f)
 {
-	const char *last;
-	int at, rc;
+	cleanup_fd int at = -1;
+	char last[256];
 
 	if (make_generation(w, f) == -1)
 		return (-1);
 	if (owner_set(fd, e) == -1)
 		return (fail_sys(f, "owner and mode of %s", name));
-	at = open_folder(w->dir, name, &last);
+	at = path_parent(w->dir, name, PATH_MAKE, last, f);
 	if (at == -1)
-		return (fail_sys(f, "folder of %s", name));
-	rc = name_file(fd, at, last);
-	if (rc == -1)
-		fail_sys(f, "file %s", name);
-	if (at != w->dir)
-		path_close(&at);
-	return (rc);
+		return (-1);
+	return (name_file(fd, at, last) ? fail_sys(f, "file %s", name) : 0);
 }
 
 struct links {
@@ -280,38 +244,28 @@ swap_data(const struct writer *w, struct fail *f)
 			return (fail_sys(f, "link " OWNER_DATA));
 		return (0);
 	}
-	if (symlinkat(w->name, w->root, OWNER_DATA_TMP) == -1)
-		return (fail_sys(f, "link " OWNER_DATA_TMP));
-	if (renameat(w->root, OWNER_DATA_TMP, w->root, OWNER_DATA) == -1) {
-		fail_sys(f, "swap of " OWNER_DATA);
-		unlinkat(w->root, OWNER_DATA_TMP, 0);
-		return (-1);
-	}
+	if (symlinkat(w->name, w->root, OWNER_DATA_TMP) == -1 ||
+	    renameat(w->root, OWNER_DATA_TMP, w->root, OWNER_DATA) == -1)
+		return (fail_sys(f, "swap of " OWNER_DATA));
 	return (0);
-}
-
-static int
-reach_disk(int root)
-{
-	int fd = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int rc = fd == -1 ? -1 : syncfs(fd);
-
-	path_close(&fd);
-	return (rc);
 }
 
 int
 writer_switch(struct writer *w, int sync, struct fail *f)
 {
 	struct links l = { .w = w, .f = f };
+	cleanup_fd int real = -1;
 
 	if (make_generation(w, f) == -1)
 		return (-1);
 	f->status = FSPROJ_OK;
 	if (!w->fresh && path_each(w->dir, link_check, &l) == -1)
 		return (f->status ? -1 : fail_sys(f, "generation"));
-	if (sync && reach_disk(w->root) == -1)
-		return (fail_sys(f, "sync"));
+	if (sync) {
+		real = openat(w->root, ".", O_RDONLY | O_CLOEXEC);
+		if (real == -1 || syncfs(real) == -1)
+			return (fail_sys(f, "sync"));
+	}
 	if (swap_data(w, f) == -1)
 		return (-1);
 	w->switched = 1;

@@ -46,7 +46,7 @@ struct proj {
 	struct clean *cleans;
 	void (*lost)(void *arg);
 	void *lost_arg;
-	uint64_t in[FSPROJ_REPLY_MAX / sizeof(uint64_t)];
+	char in[sizeof(struct fsproj_reply) + FSPROJ_TEXT_MAX];
 };
 
 static void start_next(struct proj *p);
@@ -65,9 +65,17 @@ op_new(enum op_kind kind, const struct proj_target *target, const char *path,
 	if (target)
 		op->target = *target;
 	op->target.path = op->path;
-	op->items.max = FSPROJ_ITEMS_MAX * sizeof(struct fsproj_item);
-	op->paths.max = FSPROJ_ITEMS_MAX * (size_t)(FSPROJ_PATH_MAX + 1);
 	return (op);
+}
+
+/* Free a path that the struct shows to others as const. */
+static void
+free_path(const char *const *at)
+{
+	char *path;
+
+	memcpy(&path, at, sizeof(path));
+	free(path);
 }
 
 static void
@@ -75,36 +83,15 @@ op_free(struct op *op)
 {
 	size_t i;
 
-	for (i = 0; i < op->n; i++) {
-		char *path;
-
-		memcpy(&path, &op->files[i].path, sizeof(path));
-		free(path);
-	}
+	for (i = 0; i < op->n; i++)
+		free_path(&op->files[i].path);
+	for (i = 0; i < op->nfound; i++)
+		free_path(&op->found[i].path);
 	free(op->files);
+	free(op->found);
 	free(op->path);
-	buf_clear(&op->items);
-	buf_clear(&op->paths);
 	err_clear(&op->failed);
 	free(op);
-}
-
-static void
-tell_list(const struct op *op, const struct err *err)
-{
-	const struct fsproj_item *items = (const void *)op->items.data;
-	size_t n = err ? 0 : op->items.len / sizeof(*items), i;
-	cleanup_free struct proj_found *found = mem_array(n, sizeof(*found));
-	const char *path = op->paths.data;
-
-	for (i = 0; i < n; i++) {
-		found[i].place = items[i].place == FSPROJ_HOST ?
-		    PROJ_HOST : PROJ_VOLUME;
-		found[i].generation = items[i].generation;
-		found[i].path = path;
-		path += items[i].path_len + 1;
-	}
-	op->listed(op->arg, found, n, err);
 }
 
 /* Tell whoever asked, once; ${op} is off the queue.  ${fd} of a bind. */
@@ -117,7 +104,7 @@ op_finish(struct op *op, struct err *err, int fd)
 	if (op->done)
 		op->done(op->arg, err);
 	else if (op->listed)
-		tell_list(op, err);
+		op->listed(op->arg, op->found, err ? 0 : op->nfound, err);
 	else if (op->bound)
 		op->bound(op->arg, fd, err);
 	op_free(op);
@@ -336,19 +323,25 @@ answer_write(struct proj *p, struct op *op, struct answer *a)
 	op_finish(op, err, -1);
 }
 
+/* One projection a frame, and an empty one at the end. */
 static void
 answer_list(struct proj *p, struct op *op, const struct answer *a)
 {
-	cleanup_err struct err err = ERR_INIT;
+	struct proj_found *f;
 
-	buf_add(&op->items, a->items, a->fixed.count * sizeof(*a->items));
-	if (a->fixed.count)
-		buf_add(&op->paths, a->text, a->fixed.text_len);
-	if (a->fixed.flags & FSPROJ_F_MORE)
+	if (!(a->fixed.flags & FSPROJ_F_MORE)) {
+		op_leave(p);
+		op_finish(op, NULL, -1);
 		return;
-	op_leave(p);
-	op_finish(op, buf_finish(&op->items, "list", &err) == -1 ||
-	    buf_finish(&op->paths, "list", &err) == -1 ? &err : NULL, -1);
+	}
+	/* fsproj counts them too; this holds for a false one */
+	if (op->nfound == FSPROJ_ITEMS_MAX)
+		return;
+	op->found = mem_grow(op->found, op->nfound + 1, sizeof(*op->found));
+	f = &op->found[op->nfound++];
+	f->place = a->fixed.place == FSPROJ_HOST ? PROJ_HOST : PROJ_VOLUME;
+	f->generation = a->fixed.generation;
+	f->path = str_ndup(a->text, a->fixed.text_len);
 }
 
 static void

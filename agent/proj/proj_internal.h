@@ -29,16 +29,15 @@ struct op {
 	uint32_t inodes;
 	struct err failed;		/* of fill, told after ABORT */
 	/* OP_LIST */
-	struct buf items;		/* struct fsproj_item, one a path */
-	struct buf paths;
+	struct proj_found *found;	/* paths owned */
+	size_t nfound;
 };
 
 /* An answer as it came; the text is borrowed, the descriptors are the
  * receiver's to close. */
 struct answer {
 	struct fsproj_reply fixed;
-	const struct fsproj_item *items;
-	const char *text;
+	const char *text;		/* fixed.text_len bytes, no NUL */
 	int fds[FSPROJ_BATCH];
 	size_t nfds;
 };
@@ -49,7 +48,7 @@ struct answer {
 void proj_wire_request(struct buf *out, const struct op *op, uint16_t type,
     uint32_t serial);
 /* proj_wire_answer(data, len, a): 0, or -1 when the frame is no answer of a
- * fsproj.  ${data} is aligned to 8. */
+ * fsproj. */
 int proj_wire_answer(const void *data, size_t len, struct answer *a);
 /* proj_wire_failure(a, err): 0 when the status is success, else -1 and why. */
 int proj_wire_failure(const struct answer *a, struct err *err);

@@ -39,7 +39,7 @@ struct peer {
 
 struct got {		/* the last answer */
 	struct fsproj_reply fixed;
-	char text[FSPROJ_REPLY_MAX + 1];
+	char text[FSPROJ_TEXT_MAX + 1];
 	int fds[FSPROJ_BATCH];
 };
 
@@ -206,6 +206,22 @@ peer_begin(struct peer *p, struct got *g, uint32_t place, const char *path,
 	    .files = (uint32_t)n,
 	    .next = (uint32_t)(n < FSPROJ_BATCH ? n : FSPROJ_BATCH) },
 	    path, NULL, 0));
+}
+
+/* How many projections there are; the text of the last one stays in ${g}, its
+ * numbers in ${item}. */
+static inline int
+peer_list(struct peer *p, struct got *g, struct got *item)
+{
+	int n = 0, rc;
+
+	rc = peer_path(p, g, FSPROJ_LIST, 0, NULL);
+	while (rc == FSPROJ_OK && (g->fixed.flags & FSPROJ_F_MORE)) {
+		n++;
+		*item = *g;
+		rc = peer_recv(p, g) ? -1 : (int)g->fixed.status;
+	}
+	return (rc == FSPROJ_OK ? n : -1);
 }
 
 /* Write the batch that is out and close it. */

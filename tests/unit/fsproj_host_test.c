@@ -5,7 +5,7 @@
 #define WEB HOST "/web/tls"
 
 static struct peer peer;
-static struct got got;
+static struct got got, item;
 
 static const struct file two[] = {
 	{ "cert.pem", "CERT", 0644, 0, 0 },
@@ -65,16 +65,14 @@ test_layout_and_life(void **state)
 	assert_int_equal(generations_in(WEB), 1);
 	/* a second one beneath the same parent */
 	assert_int_equal(write_to(HOST "/web/other"), FSPROJ_OK);
-	assert_int_equal(peer_path(&peer, &got, FSPROJ_LIST, 0, NULL), 0);
-	assert_int_equal(got.fixed.count, 2);
+	assert_int_equal(peer_list(&peer, &got, &item), 2);
 	assert_int_equal(remove_at(WEB), FSPROJ_OK);
 	assert_int_equal(access(WEB, F_OK), -1);
 	assert_int_equal(access(HOST "/web/other/cert.pem", F_OK), 0);
 	assert_int_equal(remove_at(HOST "/web/other"), FSPROJ_OK);
 	assert_string_equal(names_in(HOST), "");
 	assert_int_equal(remove_at(HOST "/web/other"), FSPROJ_OK);
-	assert_int_equal(peer_path(&peer, &got, FSPROJ_LIST, 0, NULL), 0);
-	assert_int_equal(got.fixed.count, 0);
+	assert_int_equal(peer_list(&peer, &got, &item), 0);
 }
 
 /* Nothing that is not ours is removed, replaced or hidden. */
@@ -171,8 +169,7 @@ test_disk_roots(void **state)
 	assert_non_null(strstr(mount_line_of(dir), "nosuid,nodev,noexec"));
 	assert_non_null(strstr(mount_line_of(dir), "tmpfs nodeseal-host"));
 	/* a root is no volume */
-	assert_int_equal(peer_path(&other, &got, FSPROJ_LIST, 0, NULL), 0);
-	assert_int_equal(got.fixed.count, 1);
+	assert_int_equal(peer_list(&other, &got, &item), 1);
 	peer_stop(&other);
 	/* the next process finds it */
 	peer_start_with(&other, (const char *[]){ "--host-dirs", dir, NULL });

@@ -303,8 +303,7 @@ test_repairs(void **state)
 static void
 test_list_and_restart(void **state)
 {
-	struct fsproj_item item;
-	const char *path;
+	static struct got item;
 
 	(void)state;
 	WRITE(three);
@@ -313,13 +312,10 @@ test_list_and_restart(void **state)
 	peer_stop(&peer);
 	peer_start(&peer);
 	has(TARGET "/user", "admin", 0644, 0, 0);
-	assert_int_equal(peer_path(&peer, &got, FSPROJ_LIST, 0, NULL), 0);
-	assert_int_equal(got.fixed.count, 1);
-	memcpy(&item, got.text, sizeof(item));
-	path = got.text + sizeof(item);
-	assert_int_equal(item.generation, 2);
-	assert_int_equal(item.place, FSPROJ_VOLUME);
-	assert_string_equal(path, TARGET);
+	assert_int_equal(peer_list(&peer, &got, &item), 1);
+	assert_int_equal(item.fixed.generation, 2);
+	assert_int_equal(item.fixed.place, FSPROJ_VOLUME);
+	assert_string_equal(item.text, TARGET);
 	/* and the new process can go on with it */
 	WRITE(three);
 	assert_int_equal(mounts_on(TARGET), 1);

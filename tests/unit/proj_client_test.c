@@ -479,16 +479,13 @@ test_malformed_answers(void **state)
 		case 1: r.head.magic++; break;
 		case 2: r.head.serial = 7; break;
 		case 3: r.head.type = FSPROJ_LIST; break;
-		case 4: r.count = UINT32_MAX; break;
+		case 4: r.text_len = 1; break;
 		case 5: r.text_len = UINT32_MAX; break;
 		case 6: r.fds = 1; break;
-		default:	/* an item whose path does not end */
-			r.count = 1;
+		default:	/* a text with a NUL in it */
 			r.text_len = 4;
-			r.head.len = (uint32_t)(len += 20);
-			((struct fsproj_item *)(void *)(frame + sizeof(r)))
-			    ->path_len = 3;
-			memcpy(frame + len - 4, "/abc", 4);
+			r.head.len = (uint32_t)(len += 4);
+			memcpy(frame + len - 4, "/a\0c", 4);
 		}
 		memcpy(frame, &r, sizeof(r));
 		assert_int_equal(send(sv[1], frame, len, 0), len);
