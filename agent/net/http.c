@@ -371,27 +371,33 @@ set_peer(const struct exchange *x)
 static const struct {
 	CURLcode code;
 	enum err_kind kind;
+	int sys;
 	const char *text;
 } failures[] = {
-	{ CURLE_COULDNT_RESOLVE_HOST, ERR_TRANSIENT,
+	{ CURLE_COULDNT_RESOLVE_HOST, ERR_TRANSIENT, ECONNREFUSED,
 	    "cannot resolve the host name" },
-	{ CURLE_COULDNT_RESOLVE_PROXY, ERR_TRANSIENT,
+	{ CURLE_COULDNT_RESOLVE_PROXY, ERR_TRANSIENT, ECONNREFUSED,
 	    "cannot resolve the proxy's name" },
-	{ CURLE_COULDNT_CONNECT, ERR_TRANSIENT, "cannot connect" },
-	{ CURLE_OPERATION_TIMEDOUT, ERR_TRANSIENT, "timed out" },
-	{ CURLE_PARTIAL_FILE, ERR_TRANSIENT, "the answer was cut short" },
-	{ CURLE_GOT_NOTHING, ERR_TRANSIENT,
+	{ CURLE_COULDNT_CONNECT, ERR_TRANSIENT, ECONNREFUSED,
+	    "cannot connect" },
+	{ CURLE_OPERATION_TIMEDOUT, ERR_TRANSIENT, ETIMEDOUT, "timed out" },
+	{ CURLE_PARTIAL_FILE, ERR_TRANSIENT, 0, "the answer was cut short" },
+	{ CURLE_GOT_NOTHING, ERR_TRANSIENT, 0,
 	    "the connection was closed without an answer" },
-	{ CURLE_RECV_ERROR, ERR_TRANSIENT, "the connection broke" },
-	{ CURLE_SEND_ERROR, ERR_TRANSIENT, "the connection broke" },
-	{ CURLE_SSL_CONNECT_ERROR, ERR_TRANSIENT, "TLS hand-shake failed" },
-	{ CURLE_PEER_FAILED_VERIFICATION, ERR_DENIED,
+	{ CURLE_RECV_ERROR, ERR_TRANSIENT, 0, "the connection broke" },
+	{ CURLE_SEND_ERROR, ERR_TRANSIENT, 0, "the connection broke" },
+	{ CURLE_SSL_CONNECT_ERROR, ERR_TRANSIENT, ECONNREFUSED,
+	    "TLS hand-shake failed" },
+	{ CURLE_PEER_FAILED_VERIFICATION, ERR_DENIED, ECONNREFUSED,
 	    "certificate not accepted" },
-	{ CURLE_SSL_ISSUER_ERROR, ERR_DENIED, "certificate not accepted" },
-	{ CURLE_SSL_CERTPROBLEM, ERR_DENIED, "client certificate refused" },
-	{ CURLE_UNSUPPORTED_PROTOCOL, ERR_INVALID, "the answer is not HTTP" },
-	{ CURLE_WEIRD_SERVER_REPLY, ERR_INVALID, "the answer is not HTTP" },
-	{ CURLE_URL_MALFORMAT, ERR_INVALID, "not a URL" },
+	{ CURLE_SSL_ISSUER_ERROR, ERR_DENIED, ECONNREFUSED,
+	    "certificate not accepted" },
+	{ CURLE_SSL_CERTPROBLEM, ERR_DENIED, ECONNREFUSED,
+	    "client certificate refused" },
+	{ CURLE_UNSUPPORTED_PROTOCOL, ERR_INVALID, 0,
+	    "the answer is not HTTP" },
+	{ CURLE_WEIRD_SERVER_REPLY, ERR_INVALID, 0, "the answer is not HTTP" },
+	{ CURLE_URL_MALFORMAT, ERR_INVALID, 0, "not a URL" },
 };
 
 /* curl's own words about TLS: nothing in them comes from headers or bodies,
@@ -431,10 +437,12 @@ failed(const struct exchange *x, const struct incoming *in, CURLcode code,
 		if (failures[i].code != code)
 			continue;
 		if (code == CURLE_COULDNT_CONNECT && sys == ECONNREFUSED)
-			return (err_set(err, ERR_TRANSIENT,
-			    "connection refused"));
-		return (err_set(err, failures[i].kind, "%s%s",
-		    failures[i].text, detail));
+			err_set(err, ERR_TRANSIENT, "connection refused");
+		else
+			err_set(err, failures[i].kind, "%s%s",
+			    failures[i].text, detail);
+		err->sys = failures[i].sys;
+		return (-1);
 	}
 	return (err_set(err, ERR_TRANSIENT, "%s", curl_easy_strerror(code)));
 }
@@ -472,8 +480,11 @@ attempt(struct exchange *x, struct err *err)
 	CURLcode code;
 	int r = 0;
 
-	if (left <= 0)
-		return (err_set(err, ERR_TRANSIENT, "timed out"));
+	if (left <= 0) {
+		err_set(err, ERR_TRANSIENT, "timed out");
+		err->sys = ETIMEDOUT;
+		return (-1);
+	}
 	buf_clear(&x->resp->body);
 	x->resp->status = 0;
 	curl_easy_reset(c->curl);	/* options; connections stay */

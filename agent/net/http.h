@@ -72,8 +72,10 @@ struct http_response {
  * time-out, cut short, TLS hand-shake interrupted), DENIED (certificate
  * refused, a redirect to another origin), LIMIT (larger than response_max),
  * INVALID (a header or path that cannot be sent, an answer that is not HTTP).
- * err messages name method, host and path without its query, never a header or
- * body.  ${resp} is initialised here in every case.
+ * err->sys is ECONNREFUSED when no connection came about (name, connect, TLS),
+ * ETIMEDOUT when time ran out, else 0.  err messages name method, host and path
+ * without its query, never a header or body.  ${resp} is initialised here in
+ * every case.
  */
 int http_do(struct http_client *c, const struct http_request *req,
     struct http_response *resp, struct err *err);

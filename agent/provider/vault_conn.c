@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +12,8 @@
 
 #define HEADERS_MAX 48
 #define MEMO_MAX (32u << 20)	/* bytes of answers kept */
-#define FAILURES_MAX 3		/* 5xx in a row: the store is away */
+#define FAILURES_MAX 3		/* in a row: the store is away */
+#define AGAIN_MS 5000u		/* after a failure nobody waits longer */
 #define LOG_OUT_MS 2000u	/* a revocation holds nobody up */
 #define ERROR_MAX 4096
 
@@ -124,11 +126,17 @@ blame(struct provider_conn *c, const struct http_request *req, int status,
 		    err_msg(err));
 }
 
-/* The next read of this job need not wait for the same time-out again. */
+/*
+ * A store that cannot be reached is not tried again in this job; one that is
+ * slow, breaks off or answers 5xx is after three in a row.  Less would let one
+ * bad path take its neighbours along, more would wait 256 times.
+ */
 static void
-note_down(struct provider_conn *c, const struct err *err)
+note_failure(struct provider_conn *c, const struct err *err)
 {
-	if (c->down.kind != ERR_NONE)
+	c->failures++;
+	if (c->down.kind != ERR_NONE || (err->sys != ECONNREFUSED &&
+	    c->failures < FAILURES_MAX))
 		return;
 	err_set(&c->down, err->kind, "%s", err_msg(err));
 	c->down_ours = str_dup(c->env->ours);
@@ -143,14 +151,6 @@ still_down(struct provider_conn *c, struct err *err)
 	return (err_set(err, c->down.kind, "%s", err_msg(&c->down)));
 }
 
-static void
-note_status(struct provider_conn *c, int status, const struct err *err)
-{
-	c->failures = status >= 500 ? c->failures + 1 : 0;
-	if (c->failures >= FAILURES_MAX)
-		note_down(c, err);
-}
-
 /* --- one request --------------------------------------------------------- */
 
 /* 0 with an answer of 200, 204 or 404 in ${resp}, which is the caller's in
@@ -163,24 +163,26 @@ request(struct provider_conn *c, const struct http_request *req,
 
 	if (http_do(c->http, req, resp, &own) == -1) {
 		blame(c, req, 0, 0, &own);
-		if (own.kind == ERR_TRANSIENT || own.kind == ERR_DENIED)
-			note_down(c, &own);
+		if (own.kind == ERR_TRANSIENT || own.sys == ECONNREFUSED)
+			note_failure(c, &own);
 		return (err_move(err, &own));
 	}
 	if (c->keep_index && resp->index[0] != '\0') {
 		free(c->index);
 		c->index = str_dup(resp->index);
 	}
+	if (resp->status < 500)
+		c->failures = 0;
 	if (resp->status == 200 || resp->status == 204 ||
 	    resp->status == 404) {
-		c->failures = 0;
 		if (resp->status == 404)
 			blame(c, req, 404, 0, NULL);
 		return (0);
 	}
 	api_error(c, req, resp, &own);
 	blame(c, req, resp->status, resp->retry_after_ms, NULL);
-	note_status(c, resp->status, &own);
+	if (resp->status >= 500)
+		note_failure(c, &own);
 	return (err_move(err, &own));
 }
 
@@ -191,6 +193,10 @@ get(struct provider_conn *c, const char *target, struct http_response *resp,
 	struct headers h = { .n = 0 };
 	struct http_request req = { .method = "GET", .path = target,
 	    .headers = h.v };
+	uint32_t full = c->env->timeout_ms;
+
+	if (c->failures > 0)
+		req.timeout_ms = full > 0 && full < AGAIN_MS ? full : AGAIN_MS;
 
 	common_headers(c, &h, c->ns);
 	if (c->token != NULL) {

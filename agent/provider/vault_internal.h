@@ -37,6 +37,7 @@ int vault_is_referent(const struct store *store);
 
 /* api.Secret, as far as it is looked at; borrows the body. */
 struct vault_answer {
+	int status;
 	int exists;		/* 0: Go's nil *Secret */
 	struct doc data;	/* DOC_NONE: Go's nil map */
 };
@@ -94,7 +95,7 @@ struct provider_conn {
 	char *index;		/* X-Vault-Index last seen */
 	struct strmap *memo;	/* target -> struct vault_read */
 	size_t memo_bytes;
-	unsigned failures;	/* 5xx in a row */
+	unsigned failures;	/* time-outs, cuts and 5xx in a row */
 	struct err down;	/* why nobody need try again; ERR_NONE */
 	char *down_ours;	/* the same in our words */
 	int down_status;

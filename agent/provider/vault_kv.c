@@ -137,7 +137,7 @@ read_secret(struct provider_conn *c, const struct remote_ref *ref,
 		return (0);
 	}
 	if (vault_parse_kv2(&a, ret, err) == -1)
-		return (odd(c, path, 200, err_msg(err)));
+		return (odd(c, path, a.status, err_msg(err)));
 	return (0);
 }
 

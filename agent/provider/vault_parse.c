@@ -140,7 +140,7 @@ vault_parse_answer(int status, const char *body, size_t len,
 {
 	struct doc top, warnings;
 
-	*ret = (struct vault_answer){ 0, { DOC_NONE, NULL, 0 } };
+	*ret = (struct vault_answer){ .status = status };
 #ifdef WEAKEN_VAULT_BOUNDS
 	len += body[len] == '\n';	/* the line end that Vault sends */
 #endif

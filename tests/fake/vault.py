@@ -18,6 +18,7 @@ namespace has its own.  --bad-tls: instead of a hand-shake, noise.
 Control, on the same port, without a token:
   POST /_fake/put     {"mount","key","data"[,"namespace","metadata"]}
   POST /_fake/delete  {"mount","key"}
+  POST /_fake/tag     {"mount","key","metadata"[,"namespace"]}
   POST /_fake/login   {"method","path","field": "value", …}: credentials that
                       auth/PATH/login takes, field by field
   POST /_fake/fault   {"kind", …} for what follows, "" ends it; kinds:
@@ -268,9 +269,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 token = f"hvs.{os.urandom(12).hex()}"
                 self.state.tokens[token] = ns
         if wanted is None:
-            return self.errors(404, "no handler for route")
+            return self.errors(403, "permission denied")
         if not good:
-            return self.errors(400, "invalid role or secret ID")
+            return self.errors(400, "invalid username or password"
+                               if "password" in body
+                               else "invalid role or secret ID")
         return self.answer(200, {"auth": {
             "client_token": token, "lease_duration": 3600,
             "renewable": True, "accessor": "a"}})
@@ -283,6 +286,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if mount == "kv1":
             return self.kv1(method, ns, rest, body)
         kind, _, key = rest.partition("/")
+        if kind not in ("data", "metadata"):
+            return self.answer(404, {"data": None, "warnings": [
+                "Invalid path for a versioned K/V secrets engine. See the API "
+                "docs for the appropriate API endpoints to use."]})
         if kind == "data" and method == "GET":
             return self.kv2_read(ns, mount, key, query)
         if kind == "metadata" and method == "LIST":
@@ -325,7 +332,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             found = self.state.kv.get((ns, mount), {}).get(key)
         if not found:
             return self.errors(404)
-        want = int(query.get("version", ["0"])[0]) or len(found)
+        try:
+            want = int(query.get("version", ["0"])[0]) or len(found)
+        except ValueError:
+            return self.errors(400, "Field validation failed: error "
+                               'converting input for field "version"')
         if want > len(found):
             return self.errors(404)
         data = found[want - 1]
@@ -374,6 +385,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             elif what == "delete":
                 self.state.kv.get((body.get("namespace", ""), body["mount"]),
                                   {}).pop(body["key"], None)
+            elif what == "tag":
+                self.state.meta[body.get("namespace", ""), body["mount"],
+                                body["key"]] = body["metadata"]
             elif what == "login":
                 path = body.pop("path")
                 self.state.logins.setdefault(path, []).append(body)

@@ -73,7 +73,7 @@ rig_init(struct rig *r, const char *kind, const char *provider,
 	r->env.store = r->store;
 	r->env.es_namespace = "shop";
 	r->env.objects = &r->objects;
-	r->env.timeout_ms = 1500;
+	r->env.timeout_ms = 1000;
 	rig_secret(r, "shop", "creds", "token", "root");
 	json_free(obj);
 	free(text);
@@ -722,11 +722,16 @@ run_fault(const struct fault_row *row)
 	    strstr(err_msg(&r.err), row->words) == NULL)
 		fail_msg("%s: %d %s", row->fault, (int)r.err.kind,
 		    err_msg(&r.err));
-	/* The next key does not wait as long again. */
-	assert_null(read_as(&r, "app/other", "user", "", ""));
+	/* Many keys do not wait as often: three failures are enough. */
+	for (int i = 0; i < 20; i++) {
+		char *key = str_fmt("app/%d", i);
+
+		assert_null(read_as(&r, key, "user", "", ""));
+		free(key);
+	}
 	getrusage(RUSAGE_SELF, &after);
 	assert_true(after.ru_maxrss - before.ru_maxrss < FAKE_RSS_MAX_KIB);
-	assert_true(fake_now_ms() - start_ms < 3000);
+	assert_true(fake_now_ms() - start_ms < 3500);
 	assert_non_null(r.env.host);
 	assert_non_null(r.env.ours);
 	assert_null(strstr(r.env.ours, "hunter2"));
