@@ -185,6 +185,12 @@ projector_connected(void *p)
 	return (proj_connected(p));
 }
 
+static unsigned
+projector_degraded(void *p)
+{
+	return (proj_degraded(p));
+}
+
 static int
 projector_write(void *p, const struct proj_target *target,
     const struct proj_file *files, size_t n, proj_fill_fn fill,
@@ -220,7 +226,7 @@ projector_free(void *p)
 }
 
 static const struct projector fsproj = { projector_connected,
-	projector_write, projector_remove, projector_list, projector_bind,
+	projector_degraded, projector_write, projector_remove, projector_list, projector_bind,
 	projector_free };
 
 static void

@@ -46,6 +46,7 @@ struct host_state {
 /* How files get out: fsproj's client, or a test's stand-in. */
 struct projector {
 	int (*connected)(void *p);
+	unsigned (*degraded)(void *p);	/* PROJ_SWAPPABLE … */
 	int (*write)(void *p, const struct proj_target *target,
 	    const struct proj_file *files, size_t n, proj_fill_fn fill,
 	    proj_done_fn done, void *arg, struct err *err);

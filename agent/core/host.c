@@ -65,12 +65,20 @@ entry_of(const struct core *c, const struct projection *p)
 }
 
 static void
+note(struct projection *p, const char *problem)
+{
+	char *copy = str_dup(problem);
+
+	free(p->problem);
+	p->problem = copy;
+}
+
+static void
 say(struct projection *p, const char *problem)
 {
 	if (problem && !str_eq(problem, p->problem))
 		log_warn("HostProjection %s: %s", p->key, problem);
-	free(p->problem);
-	p->problem = str_dup(problem);
+	note(p, problem);
 }
 
 /* --- the delivery -------------------------------------------------------------------- */
@@ -107,7 +115,8 @@ on_news(struct delivery *d)
 		why = sync_why(d->core, s->item);
 		text = str_fmt("waits for ExternalSecret %s: %s", s->item->key,
 		    why);
-		say(p, text);
+		/* What it waits for is logged where it fails. */
+		note(p, text);
 		free(text);
 		free(why);
 		break;

@@ -242,6 +242,26 @@ projections(const struct core *c)
 
 /* --- all of it -------------------------------------------------------------------------------- */
 
+/* What fsproj said of its machine. */
+static void
+degraded_fsproj(const struct core *c, struct json *list)
+{
+	static const struct { unsigned flag; const char *line; } lines[] = {
+		{ PROJ_SWAPPABLE, "tmpfs without noswap: files in volumes may "
+		    "reach swap" },
+		{ PROJ_NOT_SHARED, "the pods' directory is not a shared "
+		    "mount: pods may not see their volumes" },
+		{ PROJ_HOST_ON_DISK, "host directories may lie on a disk "
+		    "(--host-dirs-on-disk)" },
+	};
+	unsigned flags = c->projector->degraded(c->proj);
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(lines); i++)
+		if (flags & lines[i].flag)
+			json_push(list, json_new_str(lines[i].line));
+}
+
 static struct json *
 degraded(const struct core *c)
 {
@@ -257,6 +277,8 @@ degraded(const struct core *c)
 	if (!c->proj || !c->projector->connected(c->proj))
 		json_push(list, json_new_str("fsproj is not connected: no "
 		    "file can be written"));
+	else
+		degraded_fsproj(c, list);
 	if (!jobs_connected(c->jobs))
 		json_push(list, json_new_str("the zygote is not connected: "
 		    "nothing can be fetched"));

@@ -291,6 +291,13 @@ fp_connected(void *p)
 	return (1);
 }
 
+static inline unsigned
+fp_degraded(void *p)
+{
+	(void)p;
+	return (0);
+}
+
 static inline int
 fp_write(void *p, const struct proj_target *target,
     const struct proj_file *files, size_t n, proj_fill_fn fill,
@@ -366,8 +373,8 @@ fp_free(void *p)
 	fake_flush(f);
 }
 
-static const struct projector fake_projector = { fp_connected, fp_write,
-	fp_remove, fp_list, fp_bind, fp_free };
+static const struct projector fake_projector = { fp_connected,
+	fp_degraded, fp_write, fp_remove, fp_list, fp_bind, fp_free };
 
 /* --- the source: the test puts entries into the catalog itself ------------------------- */
 
