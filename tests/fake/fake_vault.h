@@ -36,7 +36,7 @@ struct fake_vault {
 /* By how much the peak of memory may grow in a fault: a few copies of 4 MiB;
  * the sanitizer keeps what was freed. */
 #ifdef __SANITIZE_ADDRESS__
-#define FAKE_RSS_MAX_KIB (160l << 10)
+#define FAKE_RSS_MAX_KIB (400l << 10)
 #else
 #define FAKE_RSS_MAX_KIB (24l << 10)
 #endif
