@@ -52,7 +52,7 @@ enum doc_family {
 	DOC_GET_BYTE_VALUE,	/* B: numbers by float64 'f' -1, containers by
 				 * doc_marshal */
 	DOC_GET_BYTE_VALUE_NUMBER, /* B with json.Number: numbers verbatim */
-	DOC_STRING_MAP,		/* C: strings, null ""; anything else an error */
+	DOC_STRING_MAP,		/* C: strings, null ""; else an error */
 	DOC_VERBATIM		/* D: raw, quotes kept */
 };
 

@@ -355,8 +355,12 @@ gj_get(struct gj *g, struct span json, struct span path)
 	if (g->depth >= GJSON_DEPTH_MAX)
 		g->failed = 1;
 	g->depth++;
-	while (more && gj_charge(g, json.n + 16))
+	while (more && gj_charge(g, json.n + 16)) {
+		/* What does not exist is an empty text to the next stage. */
+		if (!json.p)
+			json = (struct span){ "", 0 };
 		more = get_stage(g, &json, &path, &v);
+	}
 	g->depth--;
 	return (g->failed ? none : v);
 }

@@ -76,7 +76,7 @@ span_from(struct span s, size_t at)
 {
 	if (at > s.n)
 		at = s.n;
-	return ((struct span){ s.p + at, s.n - at });
+	return ((struct span){ at ? s.p + at : s.p, s.n - at });
 }
 
 static inline struct span
