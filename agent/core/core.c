@@ -143,7 +143,7 @@ core_init(struct core *c, const struct run_config *cfg,
 	c->fetch_timeout_ms = FETCH_TIMEOUT_MS;
 	due_init(&c->pump_due, on_room, c);
 	csi_wire_init(c);
-	notes_init(c);
+	c->notes_fd = -1;
 	labels_read(c);
 	return (0);
 }
@@ -153,7 +153,6 @@ void
 core_clear(struct core *c)
 {
 	notes_close(c);
-	schedule_cancel(c->schedule, &c->notes_due);
 	if (c->proj)
 		c->projector->free(c->proj);
 	c->proj = NULL;

@@ -92,8 +92,10 @@ struct core {
 	struct strmap *found;		/* path -> struct found */
 	int notes_fd;			/* -1 none; see volume_notes.c */
 	uint64_t notes_generation;
-	struct json *notes;		/* of an earlier process, NULL */
-	struct due notes_due;
+	off_t notes_end;		/* of the row; 0: write it anew */
+	off_t notes_shorten;
+	struct strmap *notes;		/* id -> what an earlier process
+					 * remembered, struct json *; NULL */
 	struct strmap *volumes;		/* volume id -> struct volume */
 	struct strmap *projections;	/* "ns/name" -> struct projection */
 	struct strmap *node_labels;	/* to char * */
@@ -188,14 +190,16 @@ void volumes_clear(struct core *c);
 
 /* --- volume_notes.c: volumes remembered beyond this process ---------------------- */
 
-void notes_init(struct core *c);
+struct volume;
 /* notes_open: ${fd} is taken over. */
 void notes_open(struct core *c, int fd);
 /* notes_restore: what fsproj has found is known. */
 void notes_restore(struct core *c);
-/* notes_change: soon; notes_write: now. */
-void notes_change(struct core *c);
-void notes_write(struct core *c);
+/* After the volume has come into c->volumes, or has left it. */
+void notes_published(struct core *c, const struct volume *v);
+void notes_unpublished(struct core *c, const char *id);
+/* notes_write: the whole row anew; 0, or -1 with errno. */
+int notes_write(struct core *c);
 void notes_close(struct core *c);
 
 /* What an earlier process left behind. */

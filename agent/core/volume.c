@@ -177,7 +177,7 @@ on_settled(struct delivery *d)
 		failed(v);
 	} else {
 		if (d->generation == 1)
-			notes_change(d->core);
+			notes_published(d->core, v);
 		answer(v, NULL);
 		log_debug("volume %s: generation %llu, %zu files", d->path,
 		    (unsigned long long)d->generation, d->nfiles);
@@ -326,7 +326,7 @@ on_unpublished(void *arg, const struct err *err)
 		v->d.removing = v->d.busy = 0;
 	else if (v) {
 		volume_free(v, 0);
-		notes_change(c);
+		notes_unpublished(c, u->id);
 	}
 	csi_call_done(u->call, err);
 	free(u->id);

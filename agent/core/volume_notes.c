@@ -16,33 +16,48 @@
  * must know by itself what the mounts that it finds are to show.  Names and
  * paths, no value.
  *
- * Two places in one file, written in turns; each whole place has a checksum, and
- * the younger whole one counts.  A write that was cut leaves the other.
+ * One file, two places: the younger whole head says which one counts.  Behind
+ * it one entry a publish or unpublish, appended, each with a sum over itself
+ * and where it stands: what was cut, and what is left of an older use of the
+ * place, ends the row.  A row that has grown is written anew, shortened, into
+ * the other place, its head last.
  */
-#define PLACE_SIZE ((off_t)8 << 20)
-#define TEXT_MAX ((size_t)PLACE_SIZE - sizeof(struct place_head))
+#define PLACE_SIZE ((off_t)16 << 20)
+#define ENTRY_MAX (1u << 20)
+#define SUM_LEN RECORD_HASH_LEN
+#define SHORTEN_AT ((off_t)64 << 10)	/* and twice what it was then */
 
 struct place_head {
 	char magic[8];
 	uint64_t generation;
-	uint64_t len;
-	uint8_t sum[RECORD_HASH_LEN];	/* over the rest, this field zero */
+	uint8_t sum[SUM_LEN];
 };
 
-static const char magic[8] = "NSVOLS1";
+struct entry_head {
+	uint32_t len;
+	uint32_t zero;
+	uint8_t sum[SUM_LEN];
+};
+
+static const char magic[8] = "NSVOLS2";
 
 static void
-checksum(const struct place_head *h, const char *text,
-    uint8_t out[static RECORD_HASH_LEN])
+checksum(uint64_t generation, off_t at, const char *text, size_t len,
+    uint8_t out[static SUM_LEN])
 {
 	static const uint8_t key[RECORD_KEY_LEN];
-	cleanup_buf struct buf b = BUF_PLAIN(2 * PLACE_SIZE);
-	struct place_head clear = *h;
+	cleanup_buf struct buf b = BUF_PLAIN(2 * ENTRY_MAX);
 
-	memset(clear.sum, 0, sizeof(clear.sum));
-	buf_add(&b, &clear, sizeof(clear));
-	buf_add(&b, text, h->len);
+	buf_add(&b, &generation, sizeof(generation));
+	buf_add(&b, &at, sizeof(at));
+	buf_add(&b, text, len);
 	record_hash(key, (const uint8_t *)b.data, b.len, out);
+}
+
+static off_t
+place_of(uint64_t generation)
+{
+	return (generation % 2 ? PLACE_SIZE : 0);
 }
 
 /* --- write -------------------------------------------------------------------------- */
@@ -90,22 +105,6 @@ volume_json(const struct volume *v)
 	return (o);
 }
 
-static void
-notes_text(const struct core *c, struct buf *out)
-{
-	cleanup_json struct json *list = json_new_array();
-	const struct volume *v;
-	size_t i;
-
-	for (i = strmap_next(c->volumes, 0); i;
-	    i = strmap_next(c->volumes, i)) {
-		v = strmap_val(c->volumes, i);
-		if (v->d.attached)
-			json_push(list, volume_json(v));
-	}
-	json_print(list, out, 0);
-}
-
 static int
 write_at(int fd, const void *data, size_t len, off_t at)
 {
@@ -125,43 +124,104 @@ write_at(int fd, const void *data, size_t len, off_t at)
 	return (0);
 }
 
-void
+/* Append one entry to the row of ${generation} that ends at *${end}. */
+static int
+entry_write(int fd, uint64_t generation, const struct json *j, off_t *end)
+{
+	cleanup_buf struct buf b = BUF_PLAIN(ENTRY_MAX);
+	struct entry_head h = { .len = 0 };
+	cleanup_buf struct buf text = BUF_PLAIN(ENTRY_MAX - sizeof(h));
+
+	json_print(j, &text, 0);
+	if (!buf_ok(&text) ||
+	    *end + (off_t)(sizeof(h) + text.len) > PLACE_SIZE) {
+		errno = EFBIG;
+		return (-1);
+	}
+	h.len = (uint32_t)text.len;
+	checksum(generation, *end, text.data, text.len, h.sum);
+	buf_add(&b, &h, sizeof(h));
+	buf_add(&b, text.data, text.len);
+	if (write_at(fd, b.data, b.len, place_of(generation) + *end) == -1)
+		return (-1);
+	*end += (off_t)b.len;
+	return (0);
+}
+
+static int
+row_write(struct core *c, uint64_t generation, off_t *end)
+{
+	const struct volume *v;
+	struct json *j;
+	size_t i;
+	int rc = 0;
+
+	for (i = strmap_next(c->volumes, 0); i && rc == 0;
+	    i = strmap_next(c->volumes, i)) {
+		v = strmap_val(c->volumes, i);
+		if (!v->d.attached)
+			continue;
+		j = volume_json(v);
+		rc = entry_write(c->notes_fd, generation, j, end);
+		json_free(j);
+	}
+	return (rc);
+}
+
+/* The whole row anew, into the other place. */
+int
 notes_write(struct core *c)
 {
-	cleanup_buf struct buf text = BUF_PLAIN(TEXT_MAX);
-	struct place_head h = { .generation = c->notes_generation + 1 };
-	off_t at = h.generation % 2 ? PLACE_SIZE : 0;
+	uint64_t generation = c->notes_generation + 1;
+	struct place_head h = { .generation = 0 };
+	off_t at = place_of(generation), end = sizeof(h);
 
-	if (c->notes_fd == -1)
-		return;
-	notes_text(c, &text);
-	if (!buf_ok(&text)) {
-		log_error("too many volumes to remember them");
-		return;
-	}
+	/* Until its head is there again the place does not count. */
+	if (write_at(c->notes_fd, &h, sizeof(h), at) == -1 ||
+	    row_write(c, generation, &end) == -1)
+		return (-1);
 	memcpy(h.magic, magic, sizeof(magic));
-	h.len = text.len;
-	checksum(&h, text.data, h.sum);
-	if (write_at(c->notes_fd, text.data, text.len,
-	    at + (off_t)sizeof(h)) == -1 ||
-	    write_at(c->notes_fd, &h, sizeof(h), at) == -1)
-		log_error("cannot remember volumes: %s",
-		    strerrordesc_np(errno));
-	else
-		c->notes_generation = h.generation;
+	h.generation = generation;
+	checksum(generation, 0, magic, sizeof(magic), h.sum);
+	if (write_at(c->notes_fd, &h, sizeof(h), at) == -1)
+		return (-1);
+	c->notes_generation = generation;
+	c->notes_end = end;
+	c->notes_shorten = 2 * end < SHORTEN_AT ? SHORTEN_AT : 2 * end;
+	return (0);
 }
 
 static void
-on_notes(void *arg)
+append(struct core *c, struct json *j)
 {
-	notes_write(arg);
+	int rc;
+
+	if (c->notes_fd != -1) {
+		if (c->notes_end == 0 || c->notes_end > c->notes_shorten)
+			rc = notes_write(c);
+		else
+			rc = entry_write(c->notes_fd, c->notes_generation, j,
+			    &c->notes_end);
+		if (rc == -1)
+			log_error("cannot remember volumes: %s",
+			    strerrordesc_np(errno));
+	}
+	json_free(j);
 }
 
 void
-notes_change(struct core *c)
+notes_published(struct core *c, const struct volume *v)
 {
-	if (c->notes_fd != -1 && !c->notes_due.pos)
-		schedule_in(c->schedule, &c->notes_due, 0);
+	append(c, volume_json(v));
+}
+
+void
+notes_unpublished(struct core *c, const char *id)
+{
+	struct json *o = json_new_object();
+
+	json_set_str(o, "gone", id);
+	append(c, o);
 }
 
 /* --- read ----------------------------------------------------------------------------- */
@@ -185,44 +245,87 @@ read_at(int fd, void *data, size_t len, off_t at)
 	return (0);
 }
 
-/* The text of a whole place (the caller's), or NULL. */
-static char *
-place_read(int fd, off_t at, struct place_head *h)
+static int
+head_read(int fd, off_t at, struct place_head *h)
 {
-	uint8_t sum[RECORD_HASH_LEN];
-	char *text;
+	uint8_t sum[SUM_LEN];
 
 	if (read_at(fd, h, sizeof(*h), at) == -1 ||
-	    memcmp(h->magic, magic, sizeof(magic)) != 0 || h->len > TEXT_MAX)
+	    memcmp(h->magic, magic, sizeof(magic)) != 0)
+		return (-1);
+	checksum(h->generation, 0, magic, sizeof(magic), sum);
+	return (memcmp(sum, h->sum, sizeof(sum)) == 0 &&
+	    place_of(h->generation) == at ? 0 : -1);
+}
+
+/* One whole entry at *${end}; NULL behind the last. */
+static struct json *
+entry_read(int fd, uint64_t generation, off_t *end)
+{
+	off_t at = place_of(generation) + *end;
+	uint8_t sum[SUM_LEN];
+	struct entry_head h;
+	struct json *j = NULL;
+	cleanup_free char *text = NULL;
+
+	if (*end + (off_t)sizeof(h) > PLACE_SIZE ||
+	    read_at(fd, &h, sizeof(h), at) == -1 || h.len == 0 ||
+	    h.len > ENTRY_MAX)
 		return (NULL);
-	text = mem_alloc(h->len + 1);
-	if (read_at(fd, text, h->len, at + (off_t)sizeof(*h)) == 0) {
-		checksum(h, text, sum);
-		if (memcmp(sum, h->sum, sizeof(sum)) == 0)
-			return (text);
+	text = mem_alloc(h.len);
+	if (read_at(fd, text, h.len, at + (off_t)sizeof(h)) == -1)
+		return (NULL);
+	checksum(generation, *end, text, h.len, sum);
+	if (memcmp(sum, h.sum, sizeof(sum)) == 0)
+		j = json_parse(text, h.len, NULL);
+	if (j)
+		*end += (off_t)(sizeof(h) + h.len);
+	return (j);
+}
+
+static void
+json_value_free(void *p)
+{
+	json_free(p);
+}
+
+static void
+row_read(struct core *c, uint64_t generation)
+{
+	off_t end = sizeof(struct place_head);
+	const char *id;
+	struct json *j;
+
+	c->notes = strmap_new(json_value_free);
+	while ((j = entry_read(c->notes_fd, generation, &end))) {
+		id = json_str(json_get(j, "gone"));
+		if (id) {
+			strmap_del(c->notes, id);
+			json_free(j);
+			continue;
+		}
+		strmap_put(c->notes, str_or(json_str(json_get(j, "id")), ""),
+		    j);
 	}
-	free(text);
-	return (NULL);
 }
 
 void
 notes_open(struct core *c, int fd)
 {
-	struct place_head h[2] = { { .generation = 0 }, { .generation = 0 } };
-	char *text[2];
-	int young;
+	struct place_head a, b;
+	int has_a, has_b;
 
 	notes_close(c);
 	c->notes_fd = fd;
-	text[0] = place_read(fd, 0, &h[0]);
-	text[1] = place_read(fd, PLACE_SIZE, &h[1]);
-	young = !text[0] || (text[1] && h[1].generation > h[0].generation);
-	if (text[young]) {
-		c->notes_generation = h[young].generation;
-		c->notes = json_parse(text[young], h[young].len, NULL);
+	has_a = head_read(fd, 0, &a) == 0;
+	has_b = head_read(fd, PLACE_SIZE, &b) == 0;
+	c->notes_end = 0;
+	if (has_a || has_b) {
+		c->notes_generation = has_a && (!has_b ||
+		    a.generation > b.generation) ? a.generation :
+		    b.generation;
+		row_read(c, c->notes_generation);
 	}
-	free(text[0]);
-	free(text[1]);
 	notes_restore(c);
 }
 
@@ -231,7 +334,7 @@ notes_close(struct core *c)
 {
 	mem_cleanup_close(&c->notes_fd);
 	c->notes_fd = -1;
-	json_free(STEAL(c->notes));
+	strmap_free(STEAL(c->notes));
 }
 
 /* --- volumes of an earlier process ------------------------------------------------------- */
@@ -285,19 +388,12 @@ restore(struct core *c, const struct json *o)
 void
 notes_restore(struct core *c)
 {
-	const struct json *o;
+	size_t i;
 
 	if (!c->listed || !c->notes)
 		return;
-	for (o = json_first(c->notes); o; o = json_next(o))
-		restore(c, o);
-	json_free(STEAL(c->notes));
-	notes_change(c);
-}
-
-void
-notes_init(struct core *c)
-{
-	c->notes_fd = -1;
-	due_init(&c->notes_due, on_notes, c);
+	for (i = strmap_next(c->notes, 0); i; i = strmap_next(c->notes, i))
+		restore(c, strmap_val(c->notes, i));
+	strmap_free(STEAL(c->notes));
+	/* The next change writes the row anew: what is gone is left out. */
 }

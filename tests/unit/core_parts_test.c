@@ -559,6 +559,7 @@ test_notes(void **state)
 	int fd = memfd_create("notes", MFD_CLOEXEC);
 	char byte;
 	off_t at;
+	int i;
 
 	notes_open(&f->c, dup(fd));
 	found_add(f, "/pods/a/mount");
@@ -569,19 +570,44 @@ test_notes(void **state)
 	v->d.gid = 77;
 	s = delivery_source_add(&v->d, "default", "app");
 	add_item(s, "k", "p");
-	notes_write(&f->c);
+	notes_published(&f->c, v);
 	assert_true(notes_have(f, fd));
 	assert_int_equal(sync_item(&f->c, "default", "app")->claims.n, 1);
-	/* A write that was cut leaves the one before. */
-	notes_write(&f->c);
-	at = f->c.notes_generation % 2 ? (8 << 20) + 70 : 70;
-	assert_int_equal(pread(fd, &byte, 1, at), 1);
+	v = strmap_get(f->c.volumes, "id1");
+	/* An entry that was cut is none; those before it are whole. */
+	assert_int_equal(notes_write(&f->c), 0);
+	at = f->c.notes_generation % 2 ? 16 << 20 : 0;
+	at += f->c.notes_end;
+	notes_unpublished(&f->c, "id1");
+	assert_int_equal(pread(fd, &byte, 1, at + 50), 1);
 	byte ^= 1;
-	assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+	assert_int_equal(pwrite(fd, &byte, 1, at + 50), 1);
 	assert_true(notes_have(f, fd));
-	/* What is not mounted is not made. */
+	/* Cut anywhere in writing anew: the other place counts. */
+	for (i = 0; i < 50; i++) {
+		off_t other;
+
+		assert_int_equal(notes_write(&f->c), 0);
+		other = f->c.notes_generation % 2 ? 16 << 20 : 0;
+		byte = 0;
+		assert_int_equal(pwrite(fd, &byte, 1, other + i % 40), 1);
+		assert_true(notes_have(f, fd));
+	}
+	/* Many entries: the row is shortened and stays small. */
+	for (i = 0; i < 2000; i++) {
+		v = strmap_get(f->c.volumes, "id1");
+		notes_published(&f->c, v);
+	}
+	assert_in_range(f->c.notes_end, 1, 140000);
+	assert_true(notes_have(f, fd));
+	/* Unpublished, and not mounted: neither comes back. */
 	volumes_clear(&f->c);
 	f->c.volumes = strmap_new(NULL);
+	notes_unpublished(&f->c, "id1");
+	assert_false(notes_have(f, fd));
+	volumes_clear(&f->c);
+	f->c.volumes = strmap_new(NULL);
+	strmap_del(f->c.found, "/pods/a/mount");
 	notes_open(&f->c, dup(fd));
 	assert_int_equal(strmap_len(f->c.volumes), 0);
 	close(fd);
