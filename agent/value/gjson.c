@@ -46,6 +46,9 @@ span_trim(struct span s)
 int
 gj_charge(struct gj *g, size_t n)
 {
+#ifdef WEAKEN_GJSON_WORK
+	n = 0;
+#endif
 	if (n > g->work)
 		g->failed = 1;
 	if (g->failed)

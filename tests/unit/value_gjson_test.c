@@ -182,6 +182,9 @@ test_bounds(void **state)
 	assert_true(limited(objects, dots));
 	assert_false(limited("[1]", sub));
 	assert_true(limited(people, digs));
+	/* 735,471 look-ups.  Control: WEAKEN_GJSON_WORK. */
+	assert_true(limited("[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]",
+	    digs + 5 * 62));
 	/* A long chain of pipes is no nesting. */
 	free(twice);
 	twice = repeat("@this|", 20000);
