@@ -64,6 +64,8 @@ on_ask(void *arg)
 {
 	struct dir_watch *w = arg;
 
+	if (w->mounts_watch)
+		loop_fd_watch(w->mounts_watch, LOOP_WRITE);
 	w->cb(w->arg, DIR_ASK, NULL);
 }
 
@@ -137,8 +139,9 @@ on_mounts(void *arg, int events)
 	struct dir_watch *w = arg;
 
 	(void)events;
-	loop_fd_watch(w->mounts_watch, LOOP_WRITE);
-	/* Our own volumes are such changes, by the hundred at a boot. */
+	/* Our own volumes are such changes, by the hundred at a boot: watched
+	 * again only when we ask.  What happens until then is told then. */
+	loop_fd_watch(w->mounts_watch, 0);
 	if (!w->ask_due.pos)
 		schedule_in(w->schedule, &w->ask_due, MOUNTS_MS);
 }
