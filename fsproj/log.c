@@ -30,19 +30,6 @@ log_line(const char *level, const char *fmt, ...)
 	errno = saved;
 }
 
-int
-fail_set(struct fail *f, enum fsproj_status status, const char *fmt, ...)
-{
-	va_list ap;
-
-	f->status = status;
-	f->sys = 0;
-	va_start(ap, fmt);
-	vsnprintf(f->msg, sizeof(f->msg), fmt, ap);
-	va_end(ap);
-	return (-1);
-}
-
 static enum fsproj_status
 status_of(int sys)
 {
@@ -63,20 +50,42 @@ status_of(int sys)
 	}
 }
 
+static int __attribute__((format(printf, 4, 0)))
+fail_fill(struct fail *f, enum fsproj_status status, int sys, const char *fmt,
+    va_list ap)
+{
+	size_t len;
+
+	f->status = status;
+	f->sys = sys;
+	vsnprintf(f->msg, sizeof(f->msg), fmt, ap);
+	len = strlen(f->msg);
+	if (sys)
+		snprintf(f->msg + len, sizeof(f->msg) - len, ": %s",
+		    strerror(sys));
+	errno = sys;
+	return (-1);
+}
+
+int
+fail_set(struct fail *f, enum fsproj_status status, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	fail_fill(f, status, 0, fmt, ap);
+	va_end(ap);
+	return (-1);
+}
+
 int
 fail_sys(struct fail *f, const char *fmt, ...)
 {
-	int saved = errno;
-	size_t len;
+	int sys = errno;
 	va_list ap;
 
-	f->status = status_of(saved);
-	f->sys = saved;
 	va_start(ap, fmt);
-	vsnprintf(f->msg, sizeof(f->msg), fmt, ap);
+	fail_fill(f, status_of(sys), sys, fmt, ap);
 	va_end(ap);
-	len = strlen(f->msg);
-	snprintf(f->msg + len, sizeof(f->msg) - len, ": %s", strerror(saved));
-	errno = saved;
 	return (-1);
 }

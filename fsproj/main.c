@@ -70,32 +70,26 @@ struct settings {
 static int
 send_frame(struct fsproj *s, struct reply *r)
 {
+	size_t bytes = r->fixed.fds * sizeof(int), text = strlen(r->text);
 	union {
 		struct cmsghdr head;
 		char bytes[CMSG_SPACE(sizeof(int) * FSPROJ_BATCH)];
-	} control;
-	size_t text = strlen(r->text);
+	} control = { .head = { .cmsg_level = SOL_SOCKET,
+		.cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(bytes) } };
 	struct iovec iov[] = {
 		{ &r->fixed, sizeof(r->fixed) },
 		{ (void *)(uintptr_t)r->text, text }
 	};
 	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
 	struct pollfd p = { .fd = s->sock, .events = POLLOUT };
-	struct cmsghdr *c;
-	size_t bytes = r->fixed.fds * sizeof(int);
 	ssize_t n;
 
 	r->fixed.text_len = (uint32_t)text;
 	r->fixed.head.len = (uint32_t)(sizeof(r->fixed) + text);
 	if (bytes) {
-		memset(&control, 0, sizeof(control));
+		memcpy(CMSG_DATA(&control.head), r->fds, bytes);
 		msg.msg_control = &control;
 		msg.msg_controllen = CMSG_SPACE(bytes);
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(bytes);
-		memcpy(CMSG_DATA(c), r->fds, bytes);
 	}
 	do
 		n = sendmsg(s->sock, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);

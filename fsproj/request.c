@@ -49,7 +49,7 @@ fsproj_forget(struct fsproj *s)
 	t->open = 0;
 }
 
-/* --- targets ----------------------------------------------------------------- */
+/* --- targets --- */
 
 static int
 never(void *arg, int dirfd, const char *name, unsigned char type)
@@ -138,7 +138,7 @@ find_host(struct fsproj *s, const char *path, enum path_make make,
 	return (t->dir == -1 ? -1 : 0);
 }
 
-/* --- a write ----------------------------------------------------------------- */
+/* --- a write --- */
 
 static int
 open_files(struct transaction *t, uint32_t n, struct reply *r)
@@ -306,7 +306,7 @@ do_abort(struct fsproj *s, const struct request *q, struct reply *r)
 	return (0);
 }
 
-/* --- what was written ---------------------------------------------------------- */
+/* --- what was written --- */
 
 static int
 do_clean(struct fsproj *s, const struct request *q, struct reply *r)
@@ -370,7 +370,7 @@ do_remove(struct fsproj *s, const struct request *q, struct reply *r)
 	return (mount_remove(t->parent, t->last, f));
 }
 
-/* --- list ----------------------------------------------------------------------- */
+/* --- list --- */
 
 struct listing {
 	struct fsproj *s;
@@ -500,7 +500,7 @@ do_list(struct fsproj *s, const struct request *q, struct reply *r)
 	return (0);
 }
 
-/* --- sockets -------------------------------------------------------------------- */
+/* --- sockets --- */
 
 /* Only an absent name, or a socket, may be replaced. */
 static int
@@ -575,7 +575,7 @@ do_bind(struct fsproj *s, const struct request *q, struct reply *r)
 	return (listen_at(t->fds[0], t->parent, t->last, s->peer, &r->fail));
 }
 
-/* --- all of them ---------------------------------------------------------------- */
+/* --- all of them --- */
 
 /* Containers see a mount below --pods-dir only when it is a shared one. */
 static int

@@ -178,17 +178,22 @@ int
 writer_add(struct writer *w, int fd, const struct fsproj_entry *e,
     const char *name, struct fail *f)
 {
-	cleanup_fd int at = -1;
+	cleanup_fd int folder = -1;
 	char last[256];
+	int at;
 
 	if (make_generation(w, f) == -1)
 		return (-1);
 	if (owner_set(fd, e) == -1)
 		return (fail_sys(f, "owner and mode of %s", name));
-	at = path_parent(w->dir, name, PATH_MAKE, last, f);
+	at = w->dir;
+	if (strchr(name, '/')) {
+		at = folder = path_parent(at, name, PATH_MAKE, last, f);
+		name = last;
+	}
 	if (at == -1)
 		return (-1);
-	return (name_file(fd, at, last) ? fail_sys(f, "file %s", name) : 0);
+	return (name_file(fd, at, name) ? fail_sys(f, "file %s", name) : 0);
 }
 
 struct links {

@@ -51,7 +51,7 @@ struct proj {
 
 static void start_next(struct proj *p);
 
-/* --- the life of an operation --------------------------------------------- */
+/* --- the life of an operation --- */
 
 static struct op *
 op_new(enum op_kind kind, const struct proj_target *target, const char *path,
@@ -168,7 +168,7 @@ broken(struct proj *p, const char *why)
 		lost(arg);
 }
 
-/* --- frames ------------------------------------------------------------------ */
+/* --- frames --- */
 
 static void
 push(struct proj *p)
@@ -211,7 +211,7 @@ start_next(struct proj *p)
 	ask(p, p->first, first[p->first->kind]);
 }
 
-/* --- cleaning up after a swap ------------------------------------------------ */
+/* --- cleaning up after a swap --- */
 
 /* ${path} NULL: all of them. */
 static void
@@ -264,7 +264,7 @@ clean_later(struct proj *p, const struct op *op)
 	loop_timer_start(c->timer, CLEAN_AFTER_MS);
 }
 
-/* --- answers ----------------------------------------------------------------- */
+/* --- answers --- */
 
 static int
 fill_one(const struct op *op, size_t i, int fd, struct err *err)
@@ -455,7 +455,7 @@ on_deadline(void *arg)
 	broken(arg, "connection lost: no answer");
 }
 
-/* --- what others call --------------------------------------------------------- */
+/* --- what others call --- */
 
 static int
 connect_fd(struct proj *p, int fd, struct err *err)

@@ -251,12 +251,12 @@ peer_write(struct peer *p, struct got *g, uint32_t place, const char *path,
 		size_t left;
 
 		batch = g->fixed.fds;
-		got_fill(g, files + at);
+		got_fill(g, files ? files + at : NULL);
 		left = n - at - batch;
 		rc = peer_ask(p, g, (struct fsproj_request){
 		    .head.type = left ? FSPROJ_FILES : FSPROJ_COMMIT,
 		    .next = (uint32_t)(left < FSPROJ_BATCH ? left :
-		    FSPROJ_BATCH) }, NULL, files + at, batch);
+		    FSPROJ_BATCH) }, NULL, files ? files + at : NULL, batch);
 		at += batch;
 		if (left == 0)
 			break;
