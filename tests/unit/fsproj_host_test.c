@@ -133,7 +133,7 @@ test_overlong_and_outside(void **state)
 	assert_int_equal(write_to(HOST), FSPROJ_INVALID);
 	assert_int_equal(write_to(PODS "/x"), FSPROJ_INVALID);
 	assert_int_equal(write_to(HOST "/../x"), FSPROJ_INVALID);
-	symlink(PLUG, HOST "/out");
+	assert_int_equal(symlink(PLUG, HOST "/out"), 0);
 	assert_int_not_equal(write_to(HOST "/out"), FSPROJ_OK);
 	assert_int_not_equal(write_to(HOST "/out/x"), FSPROJ_OK);
 	assert_string_equal(names_in(PLUG), "");
@@ -231,7 +231,7 @@ test_bind(void **state)
 	close(open(PLUG "/file", O_CREAT | O_WRONLY, 0600));
 	assert_int_equal(peer_path(&other, &got, FSPROJ_BIND, 0,
 	    PLUG "/file"), FSPROJ_DENIED);
-	symlink("file", PLUG "/link");
+	assert_int_equal(symlink("file", PLUG "/link"), 0);
 	assert_int_equal(peer_path(&other, &got, FSPROJ_BIND, 0,
 	    PLUG "/link"), FSPROJ_DENIED);
 	assert_int_equal(peer_path(&other, &got, FSPROJ_BIND, 0,
@@ -241,7 +241,7 @@ test_bind(void **state)
 	    ".nodeseal-bind"), 0);
 	assert_int_equal(peer_path(&other, &got, FSPROJ_BIND, 0, path), 0);
 	close(got.fds[0]);
-	symlink("file", PLUG "/.nodeseal-bind");
+	assert_int_equal(symlink("file", PLUG "/.nodeseal-bind"), 0);
 	assert_int_equal(peer_path(&other, &got, FSPROJ_BIND, 0,
 	    PLUG "/new.sock"), FSPROJ_DENIED);
 	peer_stop(&other);
