@@ -110,9 +110,10 @@ print_make(const struct delivery *d, size_t *ret_len)
 static enum delivery_state
 failed(struct delivery *d, struct err *err)
 {
+	if (!str_eq(err_msg(&d->error), err_msg(err)))
+		log_warn("%s: %s", d->path, err_msg(err));
 	err_move(&d->error, err);
 	d->failures++;
-	log_warn("%s: %s", d->path, err_msg(&d->error));
 	if (err_reaction(d->error.kind)->retry ||
 	    d->error.kind == ERR_INTERNAL)
 		schedule_in(d->core->schedule, &d->retry_due,

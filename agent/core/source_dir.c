@@ -542,6 +542,25 @@ shadowed(void *arg, const struct entry *hidden, const struct entry *winner)
 	problem(arg, hidden->origin, text);
 }
 
+static void
+rejected(const struct source_dir *d, struct json *out)
+{
+	const struct catalog *c = d->config.catalog;
+	const struct entry *e;
+	size_t i;
+
+	for (i = catalog_next(c, 0); i; i = catalog_next(c, i)) {
+		e = catalog_at(c, i);
+		if (!*e->rejected)
+			continue;
+		cleanup_free char *text = str_fmt("%s %s%s%s: %s",
+		    e->kind_name, e->ns, *e->ns ? "/" : "", e->name,
+		    e->rejected);
+
+		problem(out, e->origin, text);
+	}
+}
+
 static struct json *
 dir_problems(const struct source *s)
 {
@@ -558,6 +577,7 @@ dir_problems(const struct source *s)
 			problem(out, f->name, f->error);
 	}
 	catalog_each_shadowed(d->config.catalog, shadowed, out);
+	rejected(d, out);
 	return (out);
 }
 
