@@ -3,8 +3,22 @@
 
 #include "base/codec.h"
 #include "value/tmpl_fmt.h"
+#include "value/tmpl_run.h"
 
 /* src/fmt/print.go of Go 1.26. */
+
+static int
+error_string(struct tmpl_run *run, const struct tv *v, struct buf *out,
+    struct err *err)
+{
+	(void)run;
+	(void)err;
+	buf_add(out, v->u.s.p, v->u.s.n);
+	return (0);
+}
+
+const struct tt tt_error = { .kind = TK_PTR, .name = "*errors.errorString",
+	.string = error_string };
 
 static void print_value(struct fmt *f, const struct tv *v, uint32_t verb,
     int depth);
@@ -561,6 +575,8 @@ print_verb(struct fmt *f, uint32_t verb, size_t *arg)
 		f->plus_v = f->plus;
 		f->plus = 0;
 	}
+	if (verb == 'w' && f->arg[*arg].type == &tt_error)
+		verb = 'v';
 	print_arg(f, &f->arg[(*arg)++], verb);
 }
 
