@@ -343,21 +343,12 @@ static void
 try_template(const struct look *l, const struct pipeline_options *opts,
     const char *text, const struct json *node, const char *field)
 {
-	cleanup_buf struct buf out = BUF_SECRET(4u << 20);
-	static const char where[] = "spec.target.template: ";
 	cleanup_err struct err err = ERR_INIT;
-	const char *what;
-	struct kv none;
 
-	kv_init(&none);
-	if (pipeline_template(opts, field, text, strlen(text), &none, &out,
-	    &err) == -1) {
-		what = err_msg(&err);
-		if (strncmp(what, where, sizeof(where) - 1) == 0)
-			what += sizeof(where) - 1;
-		findings_add(l->f, FINDING_ERROR, node, field, "", "%s", what);
-	}
-	kv_clear(&none);
+	if (pipeline_template_check(opts, field, text, strlen(text), &err) ==
+	    -1)
+		findings_add(l->f, FINDING_ERROR, node, field, "", "%s",
+		    err_msg(&err));
 }
 
 static void

@@ -173,6 +173,9 @@ char *hash_tree(const struct json *j);	/* %+v of a decoded document */
  * an engine.  It never has delimiters of its own. */
 int pipeline_transform(void *arg, const char *text, const char *const *keys,
     size_t n, struct buf *outs, size_t *ret_bad, struct err *err);
+/* pipeline_template_check: parse alone; INVALID with Go's text. */
+int pipeline_template_check(const struct pipeline_options *opts,
+    const char *name, const char *text, size_t len, struct err *err);
 /* template_apply: ApplyTemplate. */
 int template_apply(struct run *run, struct ksecret *secret,
     const struct kv *data, struct err *err);

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/yaml.h"
 #include "job/template_internal.h"
+#include "value/tmpl.h"
 
 /*
  * spec.target.template around the engine: pkg/controllers/externalsecret/
@@ -16,39 +17,69 @@
  */
 #define RENDERED_MAX (4u << 20)
 
+static int
+parse(const struct pipeline_options *opts, const char *name,
+    const char *text, size_t len, struct tmpl **ret, struct err *err)
+{
+	struct tmpl_options o = { .left = opts->delim_left,
+		.right = opts->delim_right, .missing_key_error = 1 };
+
+	return (tmpl_parse(name, text, len, &o, ret, err));
+}
+
 int
 pipeline_template(const struct pipeline_options *opts, const char *name,
     const char *text, size_t len, const struct kv *data, struct buf *out,
     struct err *err)
 {
-	const char *left = str_or(opts->delim_left, "{{");
+	struct tmpl *t;
+	int rc;
 
-	(void)name;
-	(void)data;
-	if (memmem(text, len, left, strlen(left)) != NULL)
-		return (err_set(err, ERR_INVALID, "spec.target.template: "
-		    "templates are not supported by this version: remove the "
-		    "template or wait for the version that has them"));
-	buf_add(out, text, len);
-	return (buf_finish(out, "template", err));
+	if (parse(opts, name, text, len, &t, err) == -1)
+		return (err_wrap(err, "unable to parse template at key %s",
+		    name));
+	if ((rc = tmpl_run(t, data, out, err)) == -1)
+		err_wrap(err, "unable to execute template at key %s", name);
+	tmpl_free(t);
+	return (rc);
+}
+
+int
+pipeline_template_check(const struct pipeline_options *opts,
+    const char *name, const char *text, size_t len, struct err *err)
+{
+	struct tmpl *t;
+
+	if (parse(opts, name, text, len, &t, err) == -1)
+		return (-1);
+	tmpl_free(t);
+	return (0);
 }
 
 int
 pipeline_transform(void *arg, const char *text, const char *const *keys,
     size_t n, struct buf *outs, size_t *ret_bad, struct err *err)
 {
+	struct tmpl *t;
 	size_t i;
+	int rc = 0;
 
 	(void)arg;
-	(void)keys;
-	if (strstr(text, "{{") != NULL) {
-		*ret_bad = n;
-		return (err_set(err, ERR_INVALID, "templates are not supported"
-		    " by this version: use rewrite.regexp"));
+	*ret_bad = n;
+	if (tmpl_parse("transform", text, strlen(text), NULL, &t, err) == -1)
+		return (-1);
+	for (i = 0; i < n && rc == 0; i++) {
+		struct kv data;
+
+		kv_init(&data);
+		kv_put_bytes(&data, "value", keys[i], strlen(keys[i]));
+		rc = tmpl_run(t, &data, &outs[i], err);
+		kv_clear(&data);
+		if (rc == -1)
+			*ret_bad = i;
 	}
-	for (i = 0; i < n; i++)
-		buf_adds(&outs[i], text);
-	return (0);
+	tmpl_free(t);
+	return (rc);
 }
 
 /* --- one template ------------------------------------------------------- */

@@ -16,9 +16,9 @@ struct template_target {
 
 /**
  * pipeline_template(opts, name, text, len, data, out, err):
- * The one seam to a template engine: append the rendered ${text} to ${out}.
- * ${name} is the template's name in error texts.  Text without an action is
- * its own rendering.
+ * ESO's execute: parse ${text} and run it with ${data}, missing keys being
+ * errors; append the result to ${out}.  ${name} is the template's name in error
+ * texts.
  */
 int pipeline_template(const struct pipeline_options *opts, const char *name,
     const char *text, size_t len, const struct kv *data, struct buf *out,
