@@ -16,10 +16,15 @@
  * a ceiling on its memory.  PCRE2's matcher with groups backtracks, its DFA
  * matcher has neither groups nor leftmost-first.  What RE2 has not is here:
  * Go's syntax and error texts, U+FFFD for bad UTF-8, expansion, the rules for
- * empty matches.  Known differences: the classes \p{Cn}, \p{C} and \P{LC}
- * within brackets; "expression too large" comes earlier: beyond 128 KiB of
- * pattern, 65,536 instructions by Go's count, 500 classes \p{…}, 16 MiB of
+ * empty matches.
+ *
+ * Known differences: the classes \p{Cn}, \p{C} and \P{LC} within brackets; an
+ * alternative that prefers the empty match, repeated behind something else
+ * (x(?:|a+)*), and lazy upon greedy upon lazy ((?:(?:a??)*)+?), where RE2 takes
+ * more than Go; "expression too large" comes earlier: beyond 128 KiB of
+ * pattern, 65,536 instructions by Go's count, 500 classes \p{Lu}, 16 MiB of
  * RE2's memory, 4 Mi instructions times groups.
+ *
  * One search is linear; a search for all matches may be quadratic in the text
  * when each one looks to its end and comes back (a.*b|a), as in Go.
  */

@@ -142,8 +142,8 @@ expect_member(const struct doc *d, const char *key, const char *raw)
 static void
 test_walk(void **state)
 {
-	struct doc d = parsed(" { \"a\" : [1 , {\"]\":\"}\"}] ,\"\\u0062\":-1e5,"
-	    "\"a\":\"last\\\"\" , \"c\":{} } "), e, key;
+	struct doc d = parsed(" { \"a\" : [1 , {\"]\":\"}\"}] ,\"\\u0062\":"
+	    "-1e5,\"a\":\"last\\\"\" , \"c\":{} } "), e, key;
 	size_t at = 0, n = 0;
 
 	(void)state;
