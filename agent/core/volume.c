@@ -173,6 +173,9 @@ on_settled(struct delivery *d)
 
 	if (d->removing) {
 		unpublish_go_on(v);
+	} else if (d->busy) {
+		/* News came meanwhile: that attempt says how it stands. */
+		return;
 	} else if (d->error.kind) {
 		failed(v);
 	} else {
@@ -312,6 +315,26 @@ struct unpublish {
 };
 
 static void
+unpublish_free(struct unpublish *u)
+{
+	free(u->id);
+	free(u->path);
+	free(u);
+}
+
+static void
+gone(struct core *c, const struct unpublish *u, struct volume *v)
+{
+	strmap_del(c->found, u->path);
+	/* Not to be found again either, where that is still to come. */
+	if (c->notes)
+		strmap_del(c->notes, u->id);
+	if (v)
+		volume_free(v, 0);
+	notes_unpublished(c, u->id);
+}
+
+static void
 on_unpublished(void *arg, const struct err *err)
 {
 	struct unpublish *u = arg;
@@ -320,18 +343,18 @@ on_unpublished(void *arg, const struct err *err)
 
 	if (v && !str_eq(v->d.path, u->path))
 		v = NULL;
-	if (!err)
-		strmap_del(c->found, u->path);
-	if (v && err)
-		v->d.removing = v->d.busy = 0;
-	else if (v) {
-		volume_free(v, 0);
-		notes_unpublished(c, u->id);
+	if (v && !v->d.removing && !err) {
+		/* Found again while this was under way; it may be writing. */
+		volume_unpublish(c, u->id, u->path, STEAL(u->call));
+		unpublish_free(u);
+		return;
 	}
+	if (v && v->d.removing && err)
+		v->d.removing = v->d.busy = 0;
+	if (!err)
+		gone(c, u, v);
 	csi_call_done(u->call, err);
-	free(u->id);
-	free(u->path);
-	free(u);
+	unpublish_free(u);
 }
 
 static void
