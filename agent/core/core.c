@@ -58,7 +58,7 @@ core_report(struct core *c, struct item *item)
 	c->source->ops->report(c->source, item);
 }
 
-/* --- made and unmade -------------------------------------------------------------- */
+/* --- made and unmade ---------------------------------------------------- */
 
 static void
 item_free_value(void *p)
@@ -176,7 +176,7 @@ core_clear(struct core *c)
 	keys_free(c->keys);
 }
 
-/* --- fsproj --------------------------------------------------------------------------- */
+/* --- fsproj ------------------------------------------------------------- */
 
 static int
 projector_connected(void *p)
@@ -225,8 +225,8 @@ projector_free(void *p)
 }
 
 static const struct projector fsproj = { projector_connected,
-	projector_degraded, projector_write, projector_remove, projector_list, projector_bind,
-	projector_free };
+	projector_degraded, projector_write, projector_remove, projector_list,
+	projector_bind, projector_free };
 
 static void
 on_list(void *arg, const struct proj_found *found, size_t n,
@@ -289,7 +289,7 @@ fsproj_arrived(struct core *c, int fd, struct err *err)
 	return (0);
 }
 
-/* --- the keeper ------------------------------------------------------------------------ */
+/* --- the keeper --------------------------------------------------------- */
 
 int
 core_tell_keeper(struct core *c, uint16_t type, const char *text,
@@ -410,7 +410,7 @@ on_keeper_end(void *arg, const struct err *err)
 static const struct chan_events keeper_events = { on_keeper_frame,
 	on_keeper_end };
 
-/* --- the process ---------------------------------------------------------------------- */
+/* --- the process -------------------------------------------------------- */
 
 static void
 on_changed(void *arg)

@@ -123,7 +123,7 @@ void core_report(struct core *c, struct item *item);
 /* The i-th line of core_degraded, NULL behind the last. */
 const char *core_degraded_line(size_t i);
 
-/* --- sync.c: from claims and changes to jobs, from results to deliveries --- */
+/* --- sync.c: from claims and changes to jobs ------------------------------- */
 
 struct item *sync_item(struct core *c, const char *ns, const char *name);
 /* sync_claim: the item, made when it is new; ${until} as claims_put. */
@@ -142,7 +142,7 @@ const struct entry *sync_entry(const struct core *c, const struct item *item);
 /* sync_why(c, item): why there is nothing of it yet; the caller's. */
 char *sync_why(const struct core *c, const struct item *item);
 
-/* --- result.c: what a job said -------------------------------------------------- */
+/* --- result.c: what a job said ------------------------------------------ */
 
 struct store_state *store_state_get(struct core *c, const char *key);
 void result_item(struct core *c, struct item *item, const struct job_item *m);
@@ -161,18 +161,18 @@ void result_probe_end(struct core *c, char *const *stores, size_t n);
  * without saying so. */
 int result_stale(const struct core *c, const struct item *item);
 
-/* --- fetch.c --------------------------------------------------------------------------- */
+/* --- fetch.c ------------------------------------------------------------ */
 
 /* fetch_start(c, g, max): a job for the most urgent items of ${g}, at most
  * ${max}.  On failure they stay where they are. */
 int fetch_start(struct core *c, struct group *g, size_t max, struct err *err);
 
-/* --- deliver.c ------------------------------------------------------------------------ */
+/* --- deliver.c ---------------------------------------------------------- */
 
 /* deliver_news: tell whoever projects ${item}. */
 void deliver_news(struct core *c, struct item *item);
 
-/* --- host.c, volume.c --------------------------------------------------------------- */
+/* --- host.c, volume.c --------------------------------------------------- */
 
 /* host_change: the HostProjection of that catalog key has changed, come or
  * gone; host_settle, after any number of them: who waited for a path may have
@@ -188,7 +188,7 @@ void volumes_paths(const struct core *c, struct strmap *paths);
 void hosts_clear(struct core *c);
 void volumes_clear(struct core *c);
 
-/* --- volume_notes.c: volumes remembered beyond this process ---------------------- */
+/* --- volume_notes.c: volumes remembered beyond this process ------------- */
 
 struct volume;
 /* notes_open: ${fd} is taken over. */
@@ -208,7 +208,7 @@ struct found {
 	uint64_t generation;
 };
 
-/* --- csi_backend.c ----------------------------------------------------------------- */
+/* --- csi_backend.c ------------------------------------------------------ */
 
 void csi_wire_init(struct core *c);
 /* csi_wire_listen(c, name, fd): "csi:DRIVER" or "reg:DRIVER", taken over;
@@ -218,7 +218,7 @@ void csi_wire_listen(struct core *c, const char *name, int fd);
 void csi_wire_start(struct core *c);
 void csi_wire_close(struct core *c);
 
-/* --- status.c ------------------------------------------------------------------------- */
+/* --- status.c ----------------------------------------------------------- */
 
 struct json *status_json(const struct core *c);
 int status_serve(struct core *c, int fd, struct err *err);

@@ -10,7 +10,7 @@
 #include "core/volume.h"
 #include "ipc/keeper.h"
 
-/* --- struct csi_backend ------------------------------------------------------------ */
+/* --- struct csi_backend ------------------------------------------------- */
 
 static void
 on_publish(void *arg, struct csi_publish *p, struct csi_call *call)
@@ -78,7 +78,7 @@ on_registered(void *arg, const char *driver, int ok, const char *message)
 	reg_ask(d);
 }
 
-/* --- sockets --------------------------------------------------------------------------- */
+/* --- sockets ------------------------------------------------------------ */
 
 static void
 reg_arrived(struct csi_driver *d, int fd)

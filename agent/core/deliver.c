@@ -51,7 +51,7 @@ delivery_source_add(struct delivery *d, const char *ns, const char *name)
 	return (s);
 }
 
-/* --- what is there, what should be ------------------------------------------------- */
+/* --- what is there, what should be -------------------------------------- */
 
 /* A new delivery wants an ExternalSecret that still exists; one that is out
  * keeps what it has. */
@@ -105,7 +105,7 @@ print_make(const struct delivery *d, size_t *ret_len)
 	return (p);
 }
 
-/* --- writing ---------------------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------ */
 
 static enum delivery_state
 failed(struct delivery *d, struct err *err)
@@ -230,7 +230,7 @@ delivery_update(struct delivery *d)
 	return (write_start(d, print, len));
 }
 
-/* --- the end ------------------------------------------------------------------------------ */
+/* --- the end ------------------------------------------------------------ */
 
 static void
 user_remove(struct item *item, const struct delivery *d)

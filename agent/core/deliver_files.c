@@ -33,7 +33,7 @@ append(struct file_list *l, const char *path)
 	return (f);
 }
 
-/* --- one path, one owner ------------------------------------------------------- */
+/* --- one path, one owner ------------------------------------------------ */
 
 static int
 conflict(const char *path, const char *a, const char *b, struct err *err)
@@ -72,7 +72,7 @@ own_path(struct maker *m, const char *path, struct item *owner,
 	return (0);
 }
 
-/* --- files ------------------------------------------------------------------------ */
+/* --- files -------------------------------------------------------------- */
 
 static int
 add_file(struct maker *m, const struct delivery_source *s, const char *path,
@@ -156,7 +156,7 @@ add_source(struct maker *m, const struct delivery_source *s, struct err *err)
 	return (rc);
 }
 
-/* --- ..nodeseal/status.json ----------------------------------------------------------- */
+/* --- ..nodeseal/status.json --------------------------------------------- */
 
 static struct json *
 source_status(const struct delivery *d, const struct item *item)
@@ -223,7 +223,7 @@ file_list_make(const struct delivery *d, struct file_list **ret,
 	return (rc);
 }
 
-/* --- bytes ------------------------------------------------------------------------------- */
+/* --- bytes -------------------------------------------------------------- */
 
 /* Several files of one content follow one another: it is opened once for all
  * of them, unless somebody else needed the arena meanwhile. */

@@ -52,7 +52,7 @@ fetch_give_back(struct fetch *f, const struct err *lost)
 	f->left = 0;
 }
 
-/* --- the request --------------------------------------------------------------- */
+/* --- the request -------------------------------------------------------- */
 
 /* Bodies in one secret buffer, opened one after another. */
 struct request {
@@ -207,7 +207,8 @@ request_write(const struct fetch *f, const struct request *r,
 static int
 send_request(struct fetch *f, const uint8_t *child_key, struct err *err)
 {
-	struct request r = { .core = f->core, .plain = BUF_SECRET(JOB_FRAME_MAX) };
+	struct request r = { .core = f->core,
+		.plain = BUF_SECRET(JOB_FRAME_MAX) };
 	cleanup_buf struct buf clear = BUF_SECRET(JOB_FRAME_MAX);
 	cleanup_buf struct buf sealed = BUF_PLAIN(JOB_FRAME_MAX);
 	cleanup_strmap struct strmap *keys = collect(f);
@@ -227,7 +228,7 @@ send_request(struct fetch *f, const uint8_t *child_key, struct err *err)
 	return (rc);
 }
 
-/* --- the answers --------------------------------------------------------------------- */
+/* --- the answers -------------------------------------------------------- */
 
 static void
 fetch_fail(struct fetch *f, const struct err *why)
@@ -334,7 +335,7 @@ on_end(void *arg, enum job_end why, const struct err *err)
 
 static const struct job_events fetch_events = { on_frame, on_end };
 
-/* --- start ----------------------------------------------------------------------------- */
+/* --- start -------------------------------------------------------------- */
 
 static void
 note_versions(struct fetch *f)

@@ -8,7 +8,7 @@
 
 static void projection_apply(struct core *c, struct projection *p);
 
-/* --- may it, and where ------------------------------------------------------------- */
+/* --- may it, and where -------------------------------------------------- */
 
 static int
 is_below(const char *path, const char *dir)
@@ -81,7 +81,7 @@ say(struct projection *p, const char *problem)
 	note(p, problem);
 }
 
-/* --- the delivery -------------------------------------------------------------------- */
+/* --- the delivery ------------------------------------------------------- */
 
 static struct projection *
 of_delivery(struct delivery *d)
@@ -185,7 +185,7 @@ renew(struct projection *p, const struct entry *e)
 	on_news(&p->d);
 }
 
-/* --- the end of it -------------------------------------------------------------------- */
+/* --- the end of it ------------------------------------------------------ */
 
 static void
 end(struct core *c, struct projection *p)
@@ -258,7 +258,7 @@ projection_free(struct core *c, struct projection *p)
 	free(p);
 }
 
-/* --- one projection, from whatever state -------------------------------------------- */
+/* --- one projection, from whatever state -------------------------------- */
 
 static int
 is_wanted(const struct core *c, const struct entry *e)
@@ -339,7 +339,7 @@ host_change(struct core *c, const char *key)
 	projection_apply(c, p);
 }
 
-/* --- what an earlier process left ------------------------------------------------------ */
+/* --- what an earlier process left --------------------------------------- */
 
 static void
 on_swept(void *arg, const struct err *err)

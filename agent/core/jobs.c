@@ -145,7 +145,7 @@ job_failed(struct job *job, enum job_end why, const struct err *err)
 	job_free(job);
 }
 
-/* --- one job's channel and timers --------------------------------------------- */
+/* --- one job's channel and timers --------------------------------------- */
 
 static void
 stall_start(struct job *job)
@@ -216,7 +216,7 @@ on_end(void *arg, const struct err *why)
 
 static const struct chan_events job_chan_events = { on_frame, on_end };
 
-/* --- the zygote ------------------------------------------------------------------ */
+/* --- the zygote --------------------------------------------------------- */
 
 static struct job *
 job_find(struct jobs *j, uint64_t id)
@@ -308,7 +308,7 @@ jobs_running(const struct jobs *j)
 	return (j->nrunning);
 }
 
-/* --- start -------------------------------------------------------------------------- */
+/* --- start -------------------------------------------------------------- */
 
 static int
 send_fork(struct jobs *j, const struct job_fork *m, int *fd, struct err *err)

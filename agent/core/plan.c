@@ -51,7 +51,7 @@ plan_free(struct plan *p)
 	free(p);
 }
 
-/* --- keys --------------------------------------------------------------------- */
+/* --- keys --------------------------------------------------------------- */
 
 struct collect {
 	const char *ns;
@@ -136,7 +136,7 @@ group_key(const struct catalog *c, const struct external_secret *es,
 	return (str_dup(buf_str(&b)));
 }
 
-/* --- groups --------------------------------------------------------------------- */
+/* --- groups ------------------------------------------------------------- */
 
 static void
 group_host(struct group *g, const struct entry *store)

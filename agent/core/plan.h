@@ -35,8 +35,8 @@ void plan_add(struct plan *p, const struct catalog *c, struct item *item,
 void plan_remove(struct plan *p, struct item *item);
 size_t plan_len(const struct plan *p);		/* items */
 
-/* plan_next(p): the most urgent group that is not blocked, the one that became so
- * first; NULL when none. */
+/* plan_next(p): the most urgent group that is not blocked, the one that became
+ * so first; NULL when none. */
 struct group *plan_next(struct plan *p);
 /* plan_block(p, g, what): out of plan_next's sight until plan_unblock(what).
  * plan_unblock answers how many groups came back. */

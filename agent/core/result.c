@@ -9,7 +9,7 @@
  * interval; for this long where that is 0 (INTERFACES.md §4, warn-after). */
 #define WARN_AFTER_MS (10 * 60 * 1000)
 
-/* --- stores and hosts ------------------------------------------------------------ */
+/* --- stores and hosts --------------------------------------------------- */
 
 static void
 on_probe(void *arg)
@@ -177,7 +177,7 @@ judge_store(struct core *c, struct item *item, const struct job_item *m)
 		store_answered(c, m->store);
 }
 
-/* --- items ---------------------------------------------------------------------------- */
+/* --- items -------------------------------------------------------------- */
 
 static void
 ended(struct core *c, struct item *item)

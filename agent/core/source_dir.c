@@ -60,7 +60,7 @@ sched(const struct source_dir *d)
 	return (d->config.schedule);
 }
 
-/* --- files ------------------------------------------------------------------------ */
+/* --- files -------------------------------------------------------------- */
 
 static void
 on_retry(void *arg);
@@ -141,7 +141,7 @@ file_gone(struct source_dir *d, struct file *f)
 	strmap_del(d->files, f->name);
 }
 
-/* --- the catalog's turn --------------------------------------------------------------- */
+/* --- the catalog's turn ------------------------------------------------- */
 
 static int
 is_busy(const struct source_dir *d)
@@ -172,7 +172,7 @@ commit_soon(struct source_dir *d)
 		schedule_in(sched(d), &d->commit_due, COMMIT_MS);
 }
 
-/* --- reading ---------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------ */
 
 static void
 take_result(struct source_dir *d, struct file *f, struct read_result *r)
@@ -281,7 +281,7 @@ dir_pump(struct source *s)
 	return (0);
 }
 
-/* --- listing ---------------------------------------------------------------------------- */
+/* --- listing ------------------------------------------------------------ */
 
 static int
 is_manifest(const char *name)
@@ -447,7 +447,7 @@ on_watch(void *arg, enum dir_event what, const char *name)
 	}
 }
 
-/* --- answers ------------------------------------------------------------------------------ */
+/* --- answers ------------------------------------------------------------ */
 
 void
 source_dir_folder(struct source *s, const struct source_folder *f)
@@ -498,7 +498,7 @@ source_dir_file(struct source *s, const char *name, int fd, const char *why)
 	d->config.events.room(d->config.events.arg);
 }
 
-/* --- the interface ------------------------------------------------------------------------ */
+/* --- the interface ------------------------------------------------------ */
 
 static void
 dir_reread(struct source *s)

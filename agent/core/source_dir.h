@@ -47,7 +47,7 @@ void source_dir_folder(struct source *s, const struct source_folder *f);
 void source_dir_file(struct source *s, const char *name, int fd,
     const char *why);
 
-/* --- between source_dir.c and source_dir_watch.c ----------------------------- */
+/* --- between source_dir.c and source_dir_watch.c ------------------------ */
 
 struct dir_watch;
 enum dir_event {

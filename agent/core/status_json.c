@@ -19,7 +19,7 @@ set_time(struct json *o, const char *key, int64_t wall_ms)
 	json_set_str(o, key, wall_ms ? b.data : NULL);
 }
 
-/* --- ExternalSecrets --------------------------------------------------------------- */
+/* --- ExternalSecrets ---------------------------------------------------- */
 
 static struct json *
 claims_json(const struct item *item)
@@ -122,7 +122,7 @@ external_secrets(const struct core *c)
 	return (list);
 }
 
-/* --- stores ---------------------------------------------------------------------------- */
+/* --- stores ------------------------------------------------------------- */
 
 static struct json *
 store_json(const struct core *c, const struct entry *e)
@@ -164,7 +164,7 @@ stores(const struct core *c)
 	return (list);
 }
 
-/* --- volumes, projections ------------------------------------------------------------------ */
+/* --- volumes, projections ----------------------------------------------- */
 
 static void
 delivery_json(const struct delivery *d, struct json *o)
@@ -240,7 +240,7 @@ projections(const struct core *c)
 	return (list);
 }
 
-/* --- all of it -------------------------------------------------------------------------------- */
+/* --- all of it ---------------------------------------------------------- */
 
 /* What fsproj said of its machine. */
 static void

@@ -132,7 +132,7 @@ on_due(void *arg)
 		enqueue(item->core, item, e);
 }
 
-/* --- claims ---------------------------------------------------------------------- */
+/* --- claims ------------------------------------------------------------- */
 
 static void
 forget(struct core *c, struct item *item)
@@ -255,7 +255,7 @@ claim_by_annotation(struct core *c, const struct entry *e, struct item *item)
 		sync_unclaim(c, item, claim);
 }
 
-/* --- changes of objects -------------------------------------------------------------- */
+/* --- changes of objects ------------------------------------------------- */
 
 /* The object itself has changed, or (${dependency}) one that it refers to:
  * that counts as another version of it. */
@@ -397,7 +397,7 @@ sync_synced(struct core *c)
 	host_settle(c);
 }
 
-/* --- who runs next -------------------------------------------------------------------- */
+/* --- who runs next ------------------------------------------------------ */
 
 /* How many items of ${g} its stores and its host allow now; 0: blocked. */
 static size_t

@@ -6,7 +6,8 @@
 #include "base/mem.h"
 #include "core/volume.h"
 
-#define WAIT_MS 25000		/* INTERFACES.md §3: min(deadline − 2 s, 25 s) */
+/* INTERFACES.md §3: min(deadline − 2 s, 25 s). */
+#define WAIT_MS 25000
 #define WAIT_SPARE_MS 2000
 #define GRPC_ALREADY_EXISTS 6
 
@@ -17,7 +18,7 @@ of_delivery(struct delivery *d)
 	    offsetof(struct volume, d)));
 }
 
-/* --- answers to the kubelet ----------------------------------------------------------- */
+/* --- answers to the kubelet --------------------------------------------- */
 
 static void
 waiting(struct volume *v, int on)
@@ -105,7 +106,7 @@ on_deadline(void *arg)
 		give_up(v, &err);
 }
 
-/* --- towards the files ------------------------------------------------------------------ */
+/* --- towards the files -------------------------------------------------- */
 
 /* No waiting helps: the object is refused, or it is not ours. */
 static int
@@ -194,7 +195,7 @@ on_news(struct delivery *d)
 		advance(of_delivery(d));
 }
 
-/* --- publish --------------------------------------------------------------------------------- */
+/* --- publish ------------------------------------------------------------ */
 
 /* …/pods/UID/volumes/kubernetes.io~csi/NAME/mount: NAME; else the id. */
 static char *
@@ -305,7 +306,7 @@ volume_publish(struct core *c, struct csi_publish *p, struct csi_call *call)
 	advance(v);
 }
 
-/* --- unpublish ------------------------------------------------------------------------------- */
+/* --- unpublish ---------------------------------------------------------- */
 
 struct unpublish {
 	struct core *core;
@@ -404,7 +405,7 @@ volume_unpublish(struct core *c, const char *id, const char *path,
 		unpublish_go_on(v);
 }
 
-/* --- the rest ---------------------------------------------------------------------------------- */
+/* --- the rest ----------------------------------------------------------- */
 
 int
 volume_known(const struct core *c, const char *id, const char *path)

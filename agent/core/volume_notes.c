@@ -60,7 +60,7 @@ place_of(uint64_t generation)
 	return (generation % 2 ? PLACE_SIZE : 0);
 }
 
-/* --- write -------------------------------------------------------------------------- */
+/* --- write -------------------------------------------------------------- */
 
 static struct json *
 items_json(const struct delivery_source *s)
@@ -224,7 +224,7 @@ notes_unpublished(struct core *c, const char *id)
 	append(c, o);
 }
 
-/* --- read ----------------------------------------------------------------------------- */
+/* --- read --------------------------------------------------------------- */
 
 static int
 read_at(int fd, void *data, size_t len, off_t at)
@@ -337,7 +337,7 @@ notes_close(struct core *c)
 	strmap_free(STEAL(c->notes));
 }
 
-/* --- volumes of an earlier process ------------------------------------------------------- */
+/* --- volumes of an earlier process -------------------------------------- */
 
 static const char *
 text_of(const struct json *o, const char *key)

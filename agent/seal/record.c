@@ -86,7 +86,7 @@ get_str(struct cursor *c)
 	return (s);
 }
 
-/* --- size classes --------------------------------------------------------- */
+/* --- size classes ------------------------------------------------------- */
 
 static size_t
 class_of(size_t len)
@@ -106,7 +106,7 @@ class_size(size_t class)
 	return ((class - NFINE + 2) * COARSE);
 }
 
-/* --- where the parts of a record lie --------------------------------------- */
+/* --- where the parts of a record lie ------------------------------------ */
 
 struct parts {
 	struct cursor header;
@@ -180,7 +180,7 @@ header_read(struct cursor *c, struct record_header *h)
 		c->bad = 1;
 }
 
-/* --- seal and open ---------------------------------------------------------- */
+/* --- seal and open ------------------------------------------------------ */
 
 static unsigned long long
 aad_len(size_t len)
@@ -346,7 +346,7 @@ record_clear(struct record *r)
 	r->len = 0;
 }
 
-/* --- keys -------------------------------------------------------------------- */
+/* --- keys --------------------------------------------------------------- */
 
 void
 record_hash(const uint8_t key[static RECORD_KEY_LEN], const uint8_t *plain,

@@ -67,7 +67,7 @@ struct fake {
 	int reports;
 };
 
-/* --- loop ------------------------------------------------------------------------ */
+/* --- loop --------------------------------------------------------------- */
 
 static inline void
 fake_stop(void *arg)
@@ -115,7 +115,7 @@ fake_pass(struct fake *f, int64_t ms)
 	fake_spin(f);
 }
 
-/* --- children ---------------------------------------------------------------------- */
+/* --- children ----------------------------------------------------------- */
 
 static inline void
 child_items(struct child *ch, const struct frame *frame)
@@ -282,7 +282,7 @@ child_done(struct child *ch)
 	chan_send(ch->chan, JOB_DONE, b.data, b.len, NULL, 0, NULL);
 }
 
-/* --- fsproj ------------------------------------------------------------------------- */
+/* --- fsproj ------------------------------------------------------------- */
 
 static inline int
 fp_connected(void *p)
@@ -376,7 +376,7 @@ fp_free(void *p)
 static const struct projector fake_projector = { fp_connected,
 	fp_degraded, fp_write, fp_remove, fp_list, fp_bind, fp_free };
 
-/* --- the source: the test puts entries into the catalog itself ------------------------- */
+/* --- the source: the test puts entries into the catalog itself ---------- */
 
 static inline void
 src_nothing(struct source *s)
@@ -496,7 +496,7 @@ fake_hp(struct fake *f, const char *name, const char *path, const char *es)
 	fake_put(f, "HostProjection", name, json);
 }
 
-/* --- made and unmade ----------------------------------------------------------------------- */
+/* --- made and unmade ---------------------------------------------------- */
 
 static inline int
 fake_setup(void **state)

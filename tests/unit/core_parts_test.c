@@ -7,7 +7,7 @@
 #include "core/slots.h"
 #include "core/volume.h"
 
-/* --- schedule ------------------------------------------------------------------- */
+/* --- schedule ----------------------------------------------------------- */
 
 struct mark {
 	struct due due;
@@ -116,7 +116,7 @@ test_jitter(void **state)
 	    INT64_MAX / 10 * 8);
 }
 
-/* --- circuit, bucket, slots ---------------------------------------------------------- */
+/* --- circuit, bucket, slots --------------------------------------------- */
 
 static void
 test_circuit(void **state)
@@ -210,7 +210,7 @@ test_slots(void **state)
 	slots_clear(&s);
 }
 
-/* --- claims ------------------------------------------------------------------------------ */
+/* --- claims ------------------------------------------------------------- */
 
 static void
 test_claims(void **state)
@@ -231,7 +231,7 @@ test_claims(void **state)
 	claims_clear(&c);
 }
 
-/* --- catalog ------------------------------------------------------------------------------- */
+/* --- catalog ------------------------------------------------------------ */
 
 static void
 test_catalog(void **state)
@@ -298,7 +298,7 @@ test_bodies_are_sealed_and_bound(void **state)
 	entry_free(b);
 }
 
-/* --- plan ------------------------------------------------------------------------------------ */
+/* --- plan --------------------------------------------------------------- */
 
 static struct item *
 queued(struct fake *f, const char *name, const char *store,
@@ -361,7 +361,7 @@ test_plan(void **state)
 	/* fake_teardown frees the items. */
 }
 
-/* --- cache, files -------------------------------------------------------------------------------- */
+/* --- cache, files ------------------------------------------------------- */
 
 static void
 sealed(struct fake *f, const void *data, size_t len, struct buf *box)
@@ -523,7 +523,7 @@ test_files(void **state)
 	delivery_clear(&d);
 }
 
-/* --- notes -------------------------------------------------------------------------------------------- */
+/* --- notes -------------------------------------------------------------- */
 
 static void
 found_add(struct fake *f, const char *path)
@@ -613,8 +613,8 @@ test_notes(void **state)
 	close(fd);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(test_##name, fake_setup,	\
-	fake_teardown)
+#define T(name) \
+	cmocka_unit_test_setup_teardown(test_##name, fake_setup, fake_teardown)
 
 int
 main(void)

@@ -14,7 +14,7 @@
  * A real folder, real inotify; the test opens for core (as the keeper does)
  * and parses (as a read job does): each line "NAME VALUE" is a ConfigMap.
  */
-#define DIR_MASK (IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO |	\
+#define DIR_MASK (IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO | \
 	IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ATTRIB | IN_ONLYDIR)
 
 static char base[64], dir[80];

@@ -474,7 +474,7 @@ test_ten_thousand_idle_items(void **state)
 	assert_int_equal(schedule_run(f->c.schedule), 0);
 }
 
-/* --- host projections -------------------------------------------------------------- */
+/* --- host projections --------------------------------------------------- */
 
 static void
 test_first_projection_owns_the_path(void **state)
@@ -569,8 +569,8 @@ test_failed_write_is_tried_again(void **state)
 	assert_int_equal(f->writes, 2);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(test_##name, fake_setup,	\
-	fake_teardown)
+#define T(name) \
+	cmocka_unit_test_setup_teardown(test_##name, fake_setup, fake_teardown)
 
 int
 main(void)
