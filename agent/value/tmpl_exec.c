@@ -129,13 +129,10 @@ exec_var(struct tmpl_run *run, const char *name, size_t len, struct tv *ret,
 static int
 check_out(struct tmpl_run *run, struct err *err)
 {
-	if (!buf_ok(run->out) || run->out->len - run->out_start >
-	    run->out_max)
+	if (run->out->len - run->out_start > run->out_max)
 		return (err_set(err, ERR_LIMIT,
-		    "template prints more than %zu bytes",
-		    run->out_max < run->out->max ? run->out_max :
-		    run->out->max));
-	return (0);
+		    "template prints more than %zu bytes", run->out_max));
+	return (tmpl_check(run, run->out, err));
 }
 
 static int

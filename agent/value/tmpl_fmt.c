@@ -213,7 +213,7 @@ print_bytes(struct fmt *f, const struct tv *v, uint32_t verb)
 
 	for (i = 0; i < v->u.l.n; i++)
 		buf_addc(&text, (char)v->u.l.v[i].u.u);
-	if (buf_finish(&text, "the memory of a template", f->err) == -1)
+	if (tmpl_check(f->run, &text, f->err) == -1)
 		f->rc = -1;
 	else
 		print_text(f, buf_str(&text), text.len, verb);
@@ -308,7 +308,7 @@ print_by_method(struct fmt *f, const struct tv *v, uint32_t verb)
 		return (1);
 	}
 	if (v->type->string(f->run, v, &text, f->err) == -1 ||
-	    buf_finish(&text, "the memory of a template", f->err) == -1)
+	    tmpl_check(f->run, &text, f->err) == -1)
 		f->rc = -1;
 	else
 		print_text(f, buf_str(&text), text.len, verb);
@@ -341,6 +341,18 @@ print_nil(struct fmt *f, const struct tv *v, uint32_t verb, int depth)
 		fmt_pads(f, "<nil>");
 	else
 		buf_adds(f->out, f->sharp_v ? "interface {}(nil)" : "<nil>");
+}
+
+/* *errors.errorString where its text is not wanted. */
+static void
+print_error(struct fmt *f, const struct tv *v, uint32_t verb)
+{
+	struct tv text = tv_strn(v->u.s.p, v->u.s.n);
+
+	buf_adds(f->out, "&{");
+	if (!print_text(f, text.u.s.p, text.u.s.n, verb))
+		bad_verb(f, &text, verb);
+	buf_addc(f->out, '}');
 }
 
 static void
@@ -378,7 +390,10 @@ print_value(struct fmt *f, const struct tv *v, uint32_t verb, int depth)
 		print_nested(f, v, verb, depth);
 		break;
 	case TK_PTR:
-		print_pointer(f, v, verb);
+		if (v->type == &tt_error)
+			print_error(f, v, verb);
+		else
+			print_pointer(f, v, verb);
 		break;
 	default:
 		print_integer(f, v, verb);
@@ -639,7 +654,7 @@ static int
 finish(struct fmt *f)
 {
 	if (f->rc == 0)
-		f->rc = buf_finish(f->out, "what a template prints", f->err);
+		f->rc = tmpl_check(f->run, f->out, f->err);
 	return (f->rc);
 }
 

@@ -299,7 +299,7 @@ fmt_quote(struct fmt *f, const char *s, size_t n)
 	} else {
 		gostr_quote(s, n, &text);
 	}
-	if (buf_finish(&text, "the memory of a template", f->err) == -1) {
+	if (tmpl_check(f->run, &text, f->err) == -1) {
 		f->rc = -1;
 		return;
 	}

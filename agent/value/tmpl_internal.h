@@ -196,6 +196,9 @@ const struct tment *tmap_first(const struct tmap *m);	/* NULL is fine */
 void *tmpl_alloc(struct tmpl_run *run, size_t size, struct err *err);
 /* tmpl_buf(run): a secret buffer whose ceiling is what memory is left. */
 struct buf tmpl_buf(struct tmpl_run *run);
+/* tmpl_check: 0, or LIMIT when such a buffer has overflowed. */
+int tmpl_check(const struct tmpl_run *run, const struct buf *b,
+    struct err *err);
 /* tmpl_steps: count ${n} steps of work (elements, searches…). */
 int tmpl_steps(struct tmpl_run *run, uint64_t n, struct err *err);
 /* tmpl_enter / tmpl_leave: around each recursion into a value, because a map
@@ -207,7 +210,8 @@ void tmpl_leave(struct tmpl_run *run);
 
 struct tmpl_call {
 	struct tmpl_run *run;
-	struct tv *v;		/* arguments, checked and converted */
+	struct tv *v;		/* arguments, checked and converted; the
+				 * array is gone after the call */
 	size_t n;
 	struct tv self;		/* of a method: its receiver */
 };

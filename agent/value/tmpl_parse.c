@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "value/gostr.h"
+#include "value/tmpl_run.h"
 #include "value/tmpl_tree.h"
 
 /*
@@ -146,6 +147,7 @@ fail_inner(struct parser *p)
 	if (inner.kind != ERR_INVALID)
 		return (err_move(p->err, &inner));
 	arg = tv_str(err_msg(&inner));
+	arg.type = &tt_error;
 	fail_args(p, "%s", &arg, 1);
 	err_clear(&inner);
 	return (-1);
@@ -175,6 +177,25 @@ token_text(const struct token *t, struct buf *out)
 	}
 }
 
+/* An item is a struct with String() to fmt. */
+static int
+item_string(struct tmpl_run *run, const struct tv *v, struct buf *out,
+    struct err *err)
+{
+	struct token t = { .type = (enum token_type)v->u.fields[0].u.i,
+		.val = { v->u.fields[2].u.s.p, v->u.fields[2].u.s.n } };
+
+	(void)run;
+	(void)err;
+	token_text(&t, out);
+	return (0);
+}
+
+static const char *const item_fields[] = { "typ", "pos", "val", "line",
+	NULL };
+static const struct tt tt_item = { .kind = TK_STRUCT, .name = "parse.item",
+	.fields = item_fields, .string = item_string };
+
 static int
 ends_with(struct span s, const char *end)
 {
@@ -186,12 +207,12 @@ ends_with(struct span s, const char *end)
 static int
 unexpected(struct parser *p, struct token token, const char *context)
 {
-	cleanup_buf struct buf text = BUF_SECRET(SIZE_MAX / 4);
 	cleanup_buf struct buf extra = BUF_SECRET(SIZE_MAX / 4);
-	struct tv args[2];
+	struct tv item[4] = { tv_int(token.type), tv_int(token.pos),
+		tv_strn(token.val.p, token.val.n), tv_int(token.line) };
+	struct tv args[2] = { { .type = &tt_item, .u.fields = item } };
 	int started;
 
-	token_text(&token, &text);
 	if (token.type == TOKEN_ERROR) {
 		started = p->action_line != 0 && p->action_line != token.line;
 		if (started && !ends_with(token.val, " action"))
@@ -199,11 +220,9 @@ unexpected(struct parser *p, struct token token, const char *context)
 		if (started)
 			buf_addf(&extra, " started at %s:%u", p->t->name,
 			    p->action_line);
-		args[0] = tv_strn(buf_str(&text), text.len);
 		args[1] = tv_strn(buf_str(&extra), extra.len);
 		return (fail_args(p, "%s%s", args, 2));
 	}
-	args[0] = tv_strn(buf_str(&text), text.len);
 	args[1] = tv_str(context);
 	return (fail_args(p, "unexpected %s in %s", args, 2));
 }

@@ -93,8 +93,9 @@ int tmpl_errorf(struct buf *format, const struct tv *args, size_t n,
 
 /* --- tokens ------------------------------------------------------------------ */
 
+/* In Go's order: a name with %d in it makes fmt print the number. */
 enum token_type { TOKEN_ERROR, TOKEN_BOOL, TOKEN_CHAR, TOKEN_CHAR_CONSTANT,
-	TOKEN_COMPLEX, TOKEN_ASSIGN, TOKEN_DECLARE, TOKEN_EOF, TOKEN_FIELD,
+	TOKEN_COMMENT, TOKEN_COMPLEX, TOKEN_ASSIGN, TOKEN_DECLARE, TOKEN_EOF, TOKEN_FIELD,
 	TOKEN_IDENT, TOKEN_LEFT_DELIM, TOKEN_LEFT_PAREN, TOKEN_NUMBER,
 	TOKEN_PIPE, TOKEN_RAW_STRING, TOKEN_RIGHT_DELIM, TOKEN_RIGHT_PAREN,
 	TOKEN_SPACE, TOKEN_STRING, TOKEN_TEXT, TOKEN_VARIABLE,

@@ -109,7 +109,7 @@ tv_text(struct tmpl_run *run, const void *p, size_t n, struct tv *ret,
 int
 tv_buf(struct tmpl_run *run, struct buf *b, struct tv *ret, struct err *err)
 {
-	int rc = buf_finish(b, "the memory of a template", err);
+	int rc = tmpl_check(run, b, err);
 
 	if (rc == 0)
 		rc = tv_text(run, b->data, b->len, ret, err);
@@ -366,6 +366,18 @@ struct buf
 tmpl_buf(struct tmpl_run *run)
 {
 	return ((struct buf)BUF_SECRET(pool_left(&run->pool)));
+}
+
+int
+tmpl_check(const struct tmpl_run *run, const struct buf *b, struct err *err)
+{
+	if (buf_ok(b))
+		return (0);
+	if (b == run->out)
+		return (err_set(err, ERR_LIMIT,
+		    "template prints more than %zu bytes", b->max));
+	return (err_set(err, ERR_LIMIT, "template needs more than %zu bytes of"
+	    " memory", run->pool.max));
 }
 
 int
