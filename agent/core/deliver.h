@@ -28,6 +28,8 @@ enum delivery_state {
 	DELIVERY_WAITS,		/* a content that it must have is not there */
 	DELIVERY_BUSY,		/* being written */
 	DELIVERY_CURRENT,	/* projected as cached */
+	DELIVERY_LATER,		/* too soon after the last swap: comes by
+				 * itself */
 	DELIVERY_FAILED		/* see error; tried again by itself */
 };
 
@@ -50,6 +52,7 @@ struct delivery {
 	uint64_t generation;
 	size_t nfiles;
 	int64_t published_at;	/* wall ms */
+	int64_t swapped_at;	/* boot ms, of this process's last swap, 0 */
 	struct statvfs room;	/* of the file system, as it was when the
 				 * last file was written; f_blocks 0: unknown */
 	unsigned failures;

@@ -127,6 +127,7 @@ on_news(struct delivery *d)
 		say(p, NULL);
 		break;
 	case DELIVERY_BUSY:
+	case DELIVERY_LATER:
 		break;
 	}
 }

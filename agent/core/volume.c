@@ -148,6 +148,7 @@ advance(struct volume *v)
 	case DELIVERY_BUSY:
 		break;
 	case DELIVERY_CURRENT:
+	case DELIVERY_LATER:
 		answer(v, NULL);
 		break;
 	case DELIVERY_FAILED:

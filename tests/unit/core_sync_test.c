@@ -551,6 +551,34 @@ test_deleted_external_secret_keeps_the_files(void **state)
 	assert_non_null(item->content);
 }
 
+/* A reader of the generation before keeps it for a second at least.  Control:
+ * -DWEAKEN_SWAPSPACE. */
+static void
+test_swaps_keep_their_distance(void **state)
+{
+	struct fake *f = *state;
+
+	begin(f, answer_ready);
+	fake_hp(f, "a", "web", "app");
+	sync_synced(&f->c);
+	fake_spin(f);
+	assert_int_equal(f->writes, 1);
+	value = "two";
+	fake_es(f, "app", "store", "2h");
+	sync_commit(&f->c);
+	fake_spin(f);
+	assert_int_equal(f->writes, 2);
+	value = "three";
+	fake_es(f, "app", "store", "3h");
+	sync_commit(&f->c);
+	fake_pass(f, 999);
+	assert_int_equal(f->forks, 3);
+	assert_int_equal(f->writes, 2);
+	fake_pass(f, 1);
+	assert_int_equal(f->writes, 3);
+	assert_string_equal(f->last_text, "k=three;");
+}
+
 static void
 test_failed_write_is_tried_again(void **state)
 {
@@ -587,6 +615,7 @@ main(void)
 		T(ten_thousand_idle_items), T(first_projection_owns_the_path),
 		T(absolute_paths_stay_inside), T(projection_moves),
 		T(deleted_external_secret_keeps_the_files),
+		T(swaps_keep_their_distance),
 		T(failed_write_is_tried_again),
 	};
 
