@@ -362,6 +362,12 @@ print_value(struct fmt *f, const struct tv *v, uint32_t verb, int depth)
 		return;
 	if (print_by_method(f, v, verb))
 		return;
+	/* %w is for errors, and what may have methods is asked first. */
+	if (verb == 'w' && !f->erroring && tv_kind(v) >= TK_SLICE &&
+	    tv_kind(v) <= TK_PTR) {
+		bad_verb(f, v, verb);
+		return;
+	}
 	switch (tv_kind(v)) {
 	case TK_NIL:
 	case TK_INTERFACE:

@@ -61,15 +61,14 @@ render(const char *name, const char *text, size_t len,
 }
 
 static void
-test_vectors(void **state)
+run_vectors(const char *path)
 {
 	struct vector v;
 	struct kv data;
 	int bad = 0;
 
-	(void)state;
 	fill(&data);
-	assert_true(vector_open(&v, "tests/vector/value/tmpl.tsv"));
+	assert_true(vector_open(&v, path));
 	while (vector_next(&v)) {
 		struct tmpl_options opts = { .missing_key_error =
 		    strcmp(v.field[0], "error") == 0 };
@@ -93,6 +92,20 @@ test_vectors(void **state)
 	}
 	kv_clear(&data);
 	assert_int_equal(bad, 0);
+}
+
+static void
+test_vectors(void **state)
+{
+	(void)state;
+	run_vectors("tests/vector/value/tmpl.tsv");
+}
+
+static void
+test_printf(void **state)
+{
+	(void)state;
+	run_vectors("tests/vector/value/tmpl_printf.tsv");
 }
 
 static void
@@ -291,6 +304,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_vectors),
+		cmocka_unit_test(test_printf),
 		cmocka_unit_test(test_delimiters),
 		cmocka_unit_test(test_nul_key),
 		cmocka_unit_test(test_steps),
