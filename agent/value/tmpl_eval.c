@@ -32,7 +32,7 @@ fail_node(struct tmpl_run *run, struct err *err, const char *format,
 	return (exec_fail(run, err, format, &arg, 1));
 }
 
-/* --- constants ------------------------------------------------------------------ */
+/* --- constants ------------------------------------------------------------ */
 
 static int
 span_has(struct span s, const char *set)
@@ -80,7 +80,7 @@ eval_constant(struct tmpl_run *run, const struct node *n, struct tv *ret,
 	return (0);
 }
 
-/* --- fields ----------------------------------------------------------------------- */
+/* --- fields --------------------------------------------------------------- */
 
 static struct tv
 span_text(struct span s)
@@ -277,7 +277,7 @@ eval_variable_node(struct tmpl_run *run, const struct tv *dot,
 	return (not_a_function(run, args, err));
 }
 
-/* --- commands and pipelines ----------------------------------------------------------- */
+/* --- commands and pipelines ----------------------------------------------- */
 
 int
 eval_parens(struct tmpl_run *run, const struct tv *dot,

@@ -9,7 +9,7 @@
 
 #define ARGS_ON_STACK 6
 
-/* --- arguments -------------------------------------------------------------------- */
+/* --- arguments ------------------------------------------------------------ */
 
 static int
 fail_types(struct tmpl_run *run, struct err *err, const char *format,
@@ -213,7 +213,7 @@ eval_arg(struct tmpl_run *run, const struct tv *dot, const struct tt *type,
 	return (rc == -1 ? -1 : validate(run, ret, type, err));
 }
 
-/* --- calls -------------------------------------------------------------------------- */
+/* --- calls ---------------------------------------------------------------- */
 
 static int
 wrong_number(struct tmpl_run *run, struct err *err, const char *format,

@@ -13,7 +13,7 @@
 static int walk(struct tmpl_run *run, const struct tv *dot,
     const struct node *n, struct err *err);
 
-/* --- errors ------------------------------------------------------------------ */
+/* --- errors --------------------------------------------------------------- */
 
 static void
 add_doubled(struct buf *out, const char *s, size_t n)
@@ -59,7 +59,7 @@ exec_fail(struct tmpl_run *run, struct err *err, const char *format,
 	return (-1);
 }
 
-/* --- variables ----------------------------------------------------------------- */
+/* --- variables ------------------------------------------------------------ */
 
 int
 exec_push(struct tmpl_run *run, const char *name, size_t len,
@@ -124,7 +124,7 @@ exec_var(struct tmpl_run *run, const char *name, size_t len, struct tv *ret,
 	return (0);
 }
 
-/* --- output ----------------------------------------------------------------------- */
+/* --- output --------------------------------------------------------------- */
 
 static int
 check_out(struct tmpl_run *run, struct err *err)
@@ -147,7 +147,7 @@ print_result(struct tmpl_run *run, const struct tv *v, struct err *err)
 	return (check_out(run, err));
 }
 
-/* --- branches ------------------------------------------------------------------------ */
+/* --- branches ------------------------------------------------------------- */
 
 static int
 walk_if_or_with(struct tmpl_run *run, const struct tv *dot,
@@ -282,7 +282,7 @@ walk_range(struct tmpl_run *run, const struct tv *dot, const struct node *n,
 	return (rc == -1 ? -1 : 0);
 }
 
-/* --- the rest -------------------------------------------------------------------------- */
+/* --- the rest ------------------------------------------------------------- */
 
 static int
 walk_template(struct tmpl_run *run, const struct tv *dot,
@@ -385,7 +385,7 @@ walk(struct tmpl_run *run, const struct tv *dot, const struct node *n,
 	}
 }
 
-/* --- the front ----------------------------------------------------------------------------- */
+/* --- the front ------------------------------------------------------------ */
 
 /* A key with KV_NUL in it is a copy with U+0000. */
 static int

@@ -48,7 +48,7 @@ bad_verb(struct fmt *f, const struct tv *v, uint32_t verb)
 	f->erroring = 0;
 }
 
-/* --- one value ----------------------------------------------------------------- */
+/* --- one value ------------------------------------------------------------ */
 
 static void
 print_integer(struct fmt *f, const struct tv *v, uint32_t verb)
@@ -65,7 +65,7 @@ print_integer(struct fmt *f, const struct tv *v, uint32_t verb)
 			f->sharp = sharp;
 			break;
 		}
-		/* FALLTHROUGH */
+		__attribute__((fallthrough));
 	case 'd':
 		fmt_integer(f, u, 10, is_signed, verb, 0);
 		break;
@@ -275,7 +275,7 @@ print_pointer(struct fmt *f, const struct tv *v, uint32_t verb)
 			fmt_pads(f, "<nil>");
 			break;
 		}
-		/* FALLTHROUGH */
+		__attribute__((fallthrough));
 	case 'p':
 		f->sharp = !sharp;
 		fmt_integer(f, address.u.u, 16, 0, 'v', 0);
@@ -426,7 +426,7 @@ print_arg(struct fmt *f, const struct tv *v, uint32_t verb)
 	}
 }
 
-/* --- the format ------------------------------------------------------------------- */
+/* --- the format ----------------------------------------------------------- */
 
 #define TOO_LARGE 1000000
 
@@ -479,7 +479,7 @@ arg_number(struct fmt *f, const char *s, size_t *at, size_t end, size_t *arg)
 
 /* intFromArg: '*' takes an argument; 1 when it is a usable number. */
 static int
-int_from_arg(struct fmt *f, size_t *arg, int *ret)
+number_arg(struct fmt *f, size_t *arg, int *ret)
 {
 	const struct tv *v;
 
@@ -528,7 +528,7 @@ scan_width(struct fmt *f, const char *s, size_t *at, size_t end, size_t *arg,
 {
 	if (*at < end && s[*at] == '*') {
 		++*at;
-		f->wid_present = int_from_arg(f, arg, &f->wid) != 0;
+		f->wid_present = number_arg(f, arg, &f->wid) != 0;
 		if (!f->wid_present)
 			buf_adds(f->out, "%!(BADWIDTH)");
 		if (f->wid < 0) {
@@ -556,7 +556,7 @@ scan_precision(struct fmt *f, const char *s, size_t *at, size_t end,
 	*after_index = arg_number(f, s, at, end, arg);
 	if (*at < end && s[*at] == '*') {
 		++*at;
-		f->prec_present = int_from_arg(f, arg, &f->prec) != 0;
+		f->prec_present = number_arg(f, arg, &f->prec) != 0;
 		if (f->prec < 0) {
 			f->prec = 0;
 			f->prec_present = 0;
@@ -654,7 +654,7 @@ print_format(struct fmt *f, const char *s, size_t end)
 		print_extra(f, arg);
 }
 
-/* --- the calls ----------------------------------------------------------------------- */
+/* --- the calls ------------------------------------------------------------ */
 
 static int
 finish(struct fmt *f)

@@ -76,7 +76,7 @@ pad_without_zero(struct fmt *f, const char *s, size_t n)
 	f->zero = zero;
 }
 
-/* --- integers --------------------------------------------------------------- */
+/* --- integers ------------------------------------------------------------- */
 
 /* The digits of u, to the left of ${end}; how many. */
 static int
@@ -179,7 +179,7 @@ fmt_unicode(struct fmt *f, uint64_t u)
 	pad_without_zero(f, num.data, num.len);
 }
 
-/* --- text ---------------------------------------------------------------------- */
+/* --- text ----------------------------------------------------------------- */
 
 static size_t
 truncated(const struct fmt *f, const char *s, size_t n)
@@ -326,7 +326,7 @@ fmt_char(struct fmt *f, uint64_t c, int quoted)
 	fmt_pad(f, text.data, text.len);
 }
 
-/* --- floats ------------------------------------------------------------------------ */
+/* --- floats --------------------------------------------------------------- */
 
 /* '#': a point always, and the zeros that the format leaves out. */
 static void

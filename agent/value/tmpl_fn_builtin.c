@@ -21,7 +21,7 @@ zero_value(struct err *err, const char *method)
 	    "on zero Value", method));
 }
 
-/* --- and, or, not, call --------------------------------------------------------- */
+/* --- and, or, not, call --------------------------------------------------- */
 
 /* The evaluator does these itself, because they do not need every argument. */
 int
@@ -59,7 +59,7 @@ builtin_call(struct tmpl_call *c, struct tv *ret, struct err *err)
 	    (int)c->self.u.s.n, c->self.u.s.p, c->v[0].type->name));
 }
 
-/* --- index, len --------------------------------------------------------------------- */
+/* --- index, len ----------------------------------------------------------- */
 
 static int
 index_number(const struct tv *index, size_t cap, size_t *ret,
@@ -168,7 +168,7 @@ f_len(struct tmpl_call *c, struct tv *ret, struct err *err)
 	return (0);
 }
 
-/* --- comparison ---------------------------------------------------------------------- */
+/* --- comparison ----------------------------------------------------------- */
 
 enum basic { BASIC_NONE, BASIC_BOOL, BASIC_COMPLEX, BASIC_INT, BASIC_FLOAT,
 	BASIC_STRING, BASIC_UINT };
@@ -383,7 +383,7 @@ f_ge(struct tmpl_call *c, struct tv *ret, struct err *err)
 	return (0);
 }
 
-/* --- printing --------------------------------------------------------------------------- */
+/* --- printing ------------------------------------------------------------- */
 
 static int
 f_print(struct tmpl_call *c, struct tv *ret, struct err *err)
@@ -416,7 +416,7 @@ f_printf(struct tmpl_call *c, struct tv *ret, struct err *err)
 	return (tv_buf(c->run, &b, ret, err));
 }
 
-/* --- escaping ----------------------------------------------------------------------------- */
+/* --- escaping ------------------------------------------------------------- */
 
 /* evalArgs: the arguments printed; nil is `<no value>` here. */
 static int
@@ -524,7 +524,7 @@ f_urlquery(struct tmpl_call *c, struct tv *ret, struct err *err)
 	return (tv_buf(c->run, &out, ret, err));
 }
 
-/* --- the table ------------------------------------------------------------------------------- */
+/* --- the table ------------------------------------------------------------ */
 
 #define VALUE &tt_value
 

@@ -35,7 +35,7 @@
  * NAME: ` before it.
  */
 
-/* --- types ------------------------------------------------------------------ */
+/* --- types ---------------------------------------------------------------- */
 
 /* reflect.Kind, as far as it occurs. */
 enum tkind { TK_NIL, TK_BOOL, TK_INT, TK_INT8, TK_INT16, TK_INT32, TK_INT64,
@@ -87,7 +87,7 @@ extern const struct tt tt_certificate;	/* sprig.certificate {Cert, Key} */
 /* tt_kind(t): reflect.Kind's name ("invalid", "bool", "slice", "ptr", …). */
 const char *tt_kind(const struct tt *t);
 
-/* --- values ------------------------------------------------------------------ */
+/* --- values --------------------------------------------------------------- */
 
 /*
  * A value.  type NULL is nil.  iface says that Go holds it in a variable of
@@ -186,7 +186,7 @@ struct tment {
 };
 const struct tment *tmap_first(const struct tmap *m);	/* NULL is fine */
 
-/* --- a run ------------------------------------------------------------------- */
+/* --- a run ---------------------------------------------------------------- */
 
 /*
  * Everything that a run makes lives until its end, then it is wiped and freed
@@ -206,7 +206,7 @@ int tmpl_steps(struct tmpl_run *run, uint64_t n, struct err *err);
 int tmpl_enter(struct tmpl_run *run, struct err *err);
 void tmpl_leave(struct tmpl_run *run);
 
-/* --- functions ----------------------------------------------------------------- */
+/* --- functions ------------------------------------------------------------ */
 
 struct tmpl_call {
 	struct tmpl_run *run;
@@ -243,7 +243,7 @@ extern const struct tmpl_func tmpl_funcs_pki[], tmpl_funcs_yaml[];
  * Go's builtins come last. */
 const struct tmpl_func *tmpl_func_find(const char *name, size_t n);
 
-/* --- printing (fmt) -------------------------------------------------------------- */
+/* --- printing (fmt) ------------------------------------------------------- */
 
 /* tmpl_print(run, v, out, err): fmt.Fprint(out, v), that is %v. */
 int tmpl_print(struct tmpl_run *run, const struct tv *v, struct buf *out,

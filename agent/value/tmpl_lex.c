@@ -12,7 +12,7 @@
 #define RUNE_EOF 0xffffffffu
 #define TRIM_LEN 2			/* a marker and its space */
 
-/* --- the input ---------------------------------------------------------------- */
+/* --- the input ------------------------------------------------------------ */
 
 static uint32_t
 next(struct lexer *l)
@@ -98,7 +98,7 @@ newlines(const char *s, size_t n)
 	return (count);
 }
 
-/* --- tokens ---------------------------------------------------------------------- */
+/* --- tokens --------------------------------------------------------------- */
 
 /* What a state returns: a token is there, or go on lexing. */
 enum { DONE, AGAIN };
@@ -173,7 +173,7 @@ fail_quoted(struct lexer *l, const char *s)
 	return (fail(l, &text));
 }
 
-/* --- what a rune is ------------------------------------------------------------------ */
+/* --- what a rune is ------------------------------------------------------- */
 
 static int
 is_space(uint32_t r)
@@ -231,7 +231,7 @@ at_terminator(struct lexer *l)
 	return (has_prefix(l, l->pos, l->right.p, l->right.n));
 }
 
-/* --- the states --------------------------------------------------------------------------- */
+/* --- the states ----------------------------------------------------------- */
 
 static int lex_text(struct lexer *l);
 

@@ -10,7 +10,7 @@
 
 /* src/text/template/parse/node.go of Go 1.26, and strconv.Unquote. */
 
-/* --- printing ------------------------------------------------------------------ */
+/* --- printing ------------------------------------------------------------- */
 
 static void
 add_span(struct buf *out, struct span s)
@@ -223,7 +223,7 @@ tmpl_errorf(struct buf *format, const struct tv *args, size_t n,
 	return (-1);
 }
 
-/* --- strings -------------------------------------------------------------------------- */
+/* --- strings -------------------------------------------------------------- */
 
 static int
 invalid_syntax(struct err *err)
@@ -341,7 +341,7 @@ tmpl_unquote(struct pool *pool, struct span quoted, struct span *ret,
 	return (rc);
 }
 
-/* --- numbers ------------------------------------------------------------------------------ */
+/* --- numbers -------------------------------------------------------------- */
 
 static int
 number_char(struct number *n, struct err *err)

@@ -9,7 +9,7 @@
 
 /* Go's strconv: integers in any base, floats in any format. */
 
-/* --- integers --------------------------------------------------------------- */
+/* --- integers ------------------------------------------------------------- */
 
 static int
 digit_value(char c)
@@ -133,7 +133,7 @@ tmpl_parse_int(const char *s, size_t n, int base, int64_t *ret)
 	return (0);
 }
 
-/* --- floats ------------------------------------------------------------------- */
+/* --- floats --------------------------------------------------------------- */
 
 /* 0.DIGITS * 10^point */
 struct digits {

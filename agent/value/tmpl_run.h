@@ -34,7 +34,7 @@ struct tmpl_run {
 	enum { WALK_ON, WALK_BREAK, WALK_CONTINUE } leave;
 };
 
-/* --- the evaluator, tmpl_exec.c and tmpl_eval.c ---------------------------------- */
+/* --- the evaluator, tmpl_exec.c and tmpl_eval.c --------------------------- */
 
 /* exec_fail: Go's errorf of exec.go: the place, then the formatted text. */
 int exec_fail(struct tmpl_run *run, struct err *err, const char *format,

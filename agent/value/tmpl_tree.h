@@ -91,15 +91,15 @@ void tmpl_position(const struct tmpl *t, size_t pos, size_t *ret_line,
 int tmpl_errorf(struct buf *format, const struct tv *args, size_t n,
     struct err *err);
 
-/* --- tokens ------------------------------------------------------------------ */
+/* --- tokens --------------------------------------------------------------- */
 
 /* In Go's order: a name with %d in it makes fmt print the number. */
 enum token_type { TOKEN_ERROR, TOKEN_BOOL, TOKEN_CHAR, TOKEN_CHAR_CONSTANT,
-	TOKEN_COMMENT, TOKEN_COMPLEX, TOKEN_ASSIGN, TOKEN_DECLARE, TOKEN_EOF, TOKEN_FIELD,
-	TOKEN_IDENT, TOKEN_LEFT_DELIM, TOKEN_LEFT_PAREN, TOKEN_NUMBER,
-	TOKEN_PIPE, TOKEN_RAW_STRING, TOKEN_RIGHT_DELIM, TOKEN_RIGHT_PAREN,
-	TOKEN_SPACE, TOKEN_STRING, TOKEN_TEXT, TOKEN_VARIABLE,
-	TOKEN_KEYWORD,	/* keywords come behind it */
+	TOKEN_COMMENT, TOKEN_COMPLEX, TOKEN_ASSIGN, TOKEN_DECLARE, TOKEN_EOF,
+	TOKEN_FIELD, TOKEN_IDENT, TOKEN_LEFT_DELIM, TOKEN_LEFT_PAREN,
+	TOKEN_NUMBER, TOKEN_PIPE, TOKEN_RAW_STRING, TOKEN_RIGHT_DELIM,
+	TOKEN_RIGHT_PAREN, TOKEN_SPACE, TOKEN_STRING, TOKEN_TEXT,
+	TOKEN_VARIABLE, TOKEN_KEYWORD,	/* keywords come behind it */
 	TOKEN_BLOCK, TOKEN_BREAK, TOKEN_CONTINUE, TOKEN_DOT, TOKEN_DEFINE,
 	TOKEN_ELSE, TOKEN_END, TOKEN_IF, TOKEN_NIL, TOKEN_RANGE,
 	TOKEN_TEMPLATE, TOKEN_WITH };

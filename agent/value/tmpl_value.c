@@ -3,7 +3,7 @@
 
 #include "value/tmpl_run.h"
 
-/* --- types ------------------------------------------------------------------ */
+/* --- types ---------------------------------------------------------------- */
 
 #define BASIC(id, k, n) const struct tt id = { .kind = k, .name = n }
 
@@ -50,7 +50,7 @@ tt_kind(const struct tt *t)
 	return (names[t == NULL ? TK_NIL : t->kind]);
 }
 
-/* --- making values ------------------------------------------------------------- */
+/* --- making values -------------------------------------------------------- */
 
 struct tv
 tv_nil(void)
@@ -164,7 +164,7 @@ tv_list(struct tmpl_run *run, const struct tt *type, size_t n,
 	return (0);
 }
 
-/* --- asking them --------------------------------------------------------------------- */
+/* --- asking them ---------------------------------------------------------- */
 
 enum tkind
 tv_kind(const struct tv *v)
@@ -248,7 +248,7 @@ tv_truth(const struct tv *v)
 	}
 }
 
-/* --- reflect.DeepEqual ------------------------------------------------------------------- */
+/* --- reflect.DeepEqual ---------------------------------------------------- */
 
 static int equal(struct tmpl_run *run, const struct tv *a, const struct tv *b,
     int *ret, struct err *err);
@@ -354,7 +354,7 @@ tv_equal(struct tmpl_run *run, const struct tv *a, const struct tv *b,
 	return (equal(run, a, b, ret, err));
 }
 
-/* --- the run's ceilings --------------------------------------------------------------------- */
+/* --- the run's ceilings --------------------------------------------------- */
 
 void *
 tmpl_alloc(struct tmpl_run *run, size_t size, struct err *err)
