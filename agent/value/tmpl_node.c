@@ -208,7 +208,7 @@ tmpl_errorf(struct buf *format, const struct tv *args, size_t n,
     struct err *err)
 {
 	struct tmpl_run run = { .pool = POOL_INIT(16u << 20),
-		.steps_max = 1000000, .depth_max = 100 };
+		.steps_max = 1000000, .depth_max = 1000 };
 	struct buf out = BUF_SECRET(16u << 20);
 	int rc;
 
