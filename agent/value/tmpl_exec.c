@@ -284,6 +284,22 @@ walk_range(struct tmpl_run *run, const struct tv *dot, const struct node *n,
 
 /* --- the rest ------------------------------------------------------------- */
 
+/*
+ * Go lets templates call each other 100,000 times deep, and whoever gets here
+ * would get there: our stack ends earlier, the text is the same.
+ */
+static int
+too_deep(struct tmpl_run *run, struct err *err)
+{
+	struct tv max = tv_int(100000);
+
+	exec_fail(run, err, "exceeded maximum template depth (%v)", &max, 1);
+	if (err != NULL)
+		err->kind = ERR_LIMIT;
+	run->placed = 1;
+	return (-1);
+}
+
 static int
 walk_template(struct tmpl_run *run, const struct tv *dot,
     const struct node *n, struct err *err)
@@ -298,6 +314,9 @@ walk_template(struct tmpl_run *run, const struct tv *dot,
 	if (tree == NULL)
 		return (exec_fail(run, err, "template %q not defined", &arg,
 		    1));
+	if (run->templates >= run->depth_max ||
+	    run->depth >= 2 * run->depth_max)
+		return (too_deep(run, err));
 	if (n->u.tmpl.pipe != NULL &&
 	    eval_pipeline(run, dot, n->u.tmpl.pipe, &v, err) == -1)
 		return (-1);
@@ -305,9 +324,11 @@ walk_template(struct tmpl_run *run, const struct tv *dot,
 	mark = run->nvars;
 	run->tree = tree;
 	run->vars_base = mark;
+	run->templates++;
 	if (exec_push(run, "$", 1, &v, err) == -1 ||
 	    walk(run, &v, tree->root, err) == -1)
 		return (-1);
+	run->templates--;
 	run->nvars = mark;
 	run->tree = tree_before;
 	run->vars_base = base_before;
@@ -460,7 +481,7 @@ tmpl_run(const struct tmpl *t, const struct kv *data, struct buf *out,
 	rc = make_data(&run, data, &dot, &inner) == -1 ||
 	    exec_push(&run, "$", 1, &dot, &inner) == -1 ||
 	    walk(&run, &dot, t->main->root, &inner) == -1 ? -1 : 0;
-	if (rc == -1 && inner.kind != ERR_INVALID) {
+	if (rc == -1 && inner.kind != ERR_INVALID && !run.placed) {
 		cleanup_buf struct buf place = BUF_SECRET(SIZE_MAX / 4);
 
 		add_place(&run, &place);

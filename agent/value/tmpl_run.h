@@ -22,11 +22,15 @@ struct tmpl_var {
 struct tmpl_run {
 	struct pool pool;
 	uint64_t steps, steps_max;
+	/* Levels of all kinds: below 2 * depth_max when a template is called,
+	 * and no tree is deeper than depth_max. */
 	uint32_t depth, depth_max;
+	uint32_t templates;		/* that call each other */
 	uint64_t seed;			/* of the maps' ranks */
 	const struct tmpl *t;
 	const struct tree *tree;	/* the one that is executed */
 	const struct node *at;		/* for errors */
+	int placed;			/* a LIMIT whose text has the place */
 	struct buf *out;
 	size_t out_start, out_max;
 	struct tmpl_var *vars;		/* grown in the pool */

@@ -398,10 +398,10 @@ tmpl_steps(struct tmpl_run *run, uint64_t n, struct err *err)
 int
 tmpl_enter(struct tmpl_run *run, struct err *err)
 {
-	if (run->depth >= run->depth_max)
+	if (run->depth >= 3 * run->depth_max)
 		return (err_set(err, ERR_LIMIT,
 		    "template is nested deeper than %u levels",
-		    run->depth_max));
+		    3 * run->depth_max));
 	run->depth++;
 	return (0);
 }

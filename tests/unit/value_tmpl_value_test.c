@@ -169,7 +169,7 @@ test_ceilings(void **state)
 	int i;
 
 	(void)state;
-	for (i = 0; i < 100; i++)
+	for (i = 0; i < 3 * 100; i++)
 		assert_int_equal(tmpl_enter(run, NULL), 0);
 	assert_int_equal(tmpl_enter(run, &err), -1);
 	assert_int_equal(err.kind, ERR_LIMIT);
