@@ -66,13 +66,18 @@ int date_parse(struct tmpl_run *run, const char *layout, size_t layout_n,
     const char *value, size_t n, struct tv *ret, struct err *err);
 /* date_print: String. */
 void date_print(const struct date *d, struct buf *out);
+/* date_print_go: GoString. */
+void date_print_go(const struct date *d, struct buf *out);
 /* date_print_json: MarshalJSON with its error as encoding/json words it. */
 int date_print_json(const struct tv *v, struct buf *out, struct err *err);
 /* date_print_rfc3339: with nanoseconds; NULL, or what keeps it from being
  * valid. */
 const char *date_print_rfc3339(const struct date *d, struct buf *out);
 
-/* duration_text: ParseDuration in nanoseconds, INVALID with Go's text; *${ret}
+/* date_quote: the package's own quote, which is not strconv's. */
+void date_quote(const char *s, size_t n, struct buf *out);
+
+/* date_parse_duration: ParseDuration in nanoseconds, INVALID with Go's text; *${ret}
  * is then 0. */
 int date_parse_duration(const char *s, size_t n, int64_t *ret,
     struct err *err);

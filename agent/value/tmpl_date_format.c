@@ -234,6 +234,27 @@ date_print(const struct date *d, struct buf *out)
 		add_mono(d->mono, out);
 }
 
+void
+date_print_go(const struct date *d, struct buf *out)
+{
+	struct date_view v;
+	size_t n;
+	const char *name = zone_name(d->loc, &n);
+
+	date_view(d, &v);
+	buf_addf(out, "time.Date(%" PRId64 ", time.%s, %d, %d, %d, %d, %"
+	    PRId32 ", ", v.year, date_months[v.month - 1], v.day, v.hour,
+	    v.minute, v.second, d->nsec);
+	if (d->loc == &zone_utc || d->loc == &zone_local) {
+		buf_adds(out, d->loc == &zone_utc ? "time.UTC)" :
+		    "time.Local)");
+		return;
+	}
+	buf_adds(out, "time.Location(");
+	date_quote(name, n, out);
+	buf_adds(out, "))");
+}
+
 const char *
 date_print_rfc3339(const struct date *d, struct buf *out)
 {

@@ -39,16 +39,15 @@ is_digit(struct span s, size_t i)
 	return (i < s.n && s.p[i] >= '0' && s.p[i] <= '9');
 }
 
-/* time.quote: not as strconv's. */
-static void
-quote(struct span s, struct buf *out)
+void
+date_quote(const char *s, size_t n, struct buf *out)
 {
 	static const char hex[] = "0123456789abcdef";
 	size_t i;
 
 	buf_addc(out, '"');
-	for (i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
+	for (i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)s[i];
 
 		if (c < ' ' || c >= 0x80) {
 			buf_adds(out, "\\x");
@@ -61,6 +60,12 @@ quote(struct span s, struct buf *out)
 		buf_addc(out, (char)c);
 	}
 	buf_addc(out, '"');
+}
+
+static void
+quote(struct span s, struct buf *out)
+{
+	date_quote(s.p, s.n, out);
 }
 
 /* --- pieces: -1 on what does not fit ------------------------------------------- */

@@ -118,6 +118,14 @@ syntax(const char *what, struct err *err)
 	return (err_set(err, ERR_INVALID, "asn1: syntax error: %s", what));
 }
 
+/* What a reader of lengths returns after an error was set. */
+static size_t
+none(int failed)
+{
+	(void)failed;
+	return (0);
+}
+
 /* parseTagAndLength: how long the header is; 0 and an error. */
 static size_t
 tag_and_length(struct der s, uint32_t *tag, size_t *len, struct err *err)
@@ -126,32 +134,32 @@ tag_and_length(struct der s, uint32_t *tag, size_t *len, struct err *err)
 
 	*tag = s.p[0] & 0x1f;
 	if (*tag == 0x1f)
-		return ((size_t)syntax("unexpected high tag", err) + 1);
+		return (none(syntax("unexpected high tag", err)));
 	if (s.n < 2)
-		return ((size_t)syntax("truncated tag or length", err) + 1);
+		return (none(syntax("truncated tag or length", err)));
 	*len = s.p[at++];
 	if ((*len & 0x80) == 0)
 		return (at);
 	octets = *len & 0x7f;
 	if (octets == 0)
-		return ((size_t)syntax("indefinite length found (not DER)",
-		    err) + 1);
+		return (none(syntax("indefinite length found (not DER)",
+		    err)));
 	for (*len = 0; octets > 0; octets--) {
 		if (at >= s.n)
-			return ((size_t)syntax("truncated tag or length",
-			    err) + 1);
+			return (none(syntax("truncated tag or length",
+			    err)));
 		if (*len >= 1 << 23)
-			return ((size_t)err_set(err, ERR_INVALID, "asn1: "
-			    "structure error: length too large") + 1);
+			return (none(err_set(err, ERR_INVALID, "asn1: "
+			    "structure error: length too large")));
 		*len = *len << 8 | s.p[at++];
 		if (*len == 0)
-			return ((size_t)err_set(err, ERR_INVALID, "asn1: "
+			return (none(err_set(err, ERR_INVALID, "asn1: "
 			    "structure error: superfluous leading zeros in "
-			    "length") + 1);
+			    "length")));
 	}
 	if (*len < 0x80)
-		return ((size_t)err_set(err, ERR_INVALID,
-		    "asn1: structure error: non-minimal length") + 1);
+		return (none(err_set(err, ERR_INVALID,
+		    "asn1: structure error: non-minimal length")));
 	return (at);
 }
 
@@ -163,23 +171,22 @@ read_field(struct der s, size_t at, int want, const char *type,
 {
 	struct der rest = { s.p + at, s.n - at };
 	uint32_t tag;
-	size_t len, head;
+	size_t len = 0, head;
 
 	if (rest.n == 0)
-		return ((size_t)syntax("sequence truncated", err) + 1);
+		return (none(syntax("sequence truncated", err)));
 	if ((head = tag_and_length(rest, &tag, &len, err)) == 0)
 		return (0);
 	if (rest.p[0] != want)
-		return ((size_t)err_set(err, ERR_INVALID, "asn1: structure "
+		return (none(err_set(err, ERR_INVALID, "asn1: structure "
 		    "error: tags don't match (%d vs {class:%d tag:%" PRIu32
 		    " length:%zu isCompound:%s}) {optional:false explicit:"
 		    "false application:false private:false defaultValue:<nil> "
 		    "tag:<nil> stringType:0 timeType:0 set:false omitEmpty:"
 		    "false} %s @%zu", want & 0x1f, rest.p[0] >> 6, tag, len,
-		    rest.p[0] & 0x20 ? "true" : "false", type, at + head) +
-		    1);
+		    rest.p[0] & 0x20 ? "true" : "false", type, at + head)));
 	if (len > rest.n - head)
-		return ((size_t)syntax("data truncated", err) + 1);
+		return (none(syntax("data truncated", err)));
 	*ret = (struct der){ rest.p + head, len };
 	return (at + head + len);
 }

@@ -261,6 +261,16 @@ print_struct(struct fmt *f, const struct tv *v, uint32_t verb, int depth)
 	buf_addc(f->out, '}');
 }
 
+/* What a pointer at the top points to. */
+static void
+print_pointee(struct fmt *f, const struct tv *v, uint32_t verb)
+{
+	struct tv to = { .type = v->type->elem, .u.p = v->u.p };
+
+	buf_addc(f->out, '&');
+	print_struct(f, &to, verb, 1);
+}
+
 /* Go prints addresses, which change from run to run: here all are one. */
 static void
 print_pointer(struct fmt *f, const struct tv *v, uint32_t verb)
@@ -293,13 +303,30 @@ print_pointer(struct fmt *f, const struct tv *v, uint32_t verb)
 	}
 }
 
-/* handleMethods: 1 when String() has printed it. */
+static int
+print_go(struct fmt *f, const struct tv *v)
+{
+	cleanup_buf struct buf text = tmpl_buf(f->run);
+
+	if (f->erroring || v->type == NULL || v->type->gostring == NULL)
+		return (0);
+	if (v->type->gostring(f->run, v, &text, f->err) == -1 ||
+	    tmpl_check(f->run, &text, f->err) == -1)
+		f->rc = -1;
+	else
+		print_text(f, buf_str(&text), text.len, 's');
+	return (1);
+}
+
+/* handleMethods: 1 when String() or GoString() has printed it. */
 static int
 print_by_method(struct fmt *f, const struct tv *v, uint32_t verb)
 {
 	cleanup_buf struct buf text = tmpl_buf(f->run);
 
-	if (f->erroring || f->sharp_v || v->type == NULL ||
+	if (f->sharp_v)
+		return (print_go(f, v));
+	if (f->erroring || v->type == NULL ||
 	    v->type->string == NULL || verb > 0x7f ||
 	    strchr("vsxXq", (int)verb) == NULL)
 		return (0);
@@ -398,6 +425,9 @@ print_value(struct fmt *f, const struct tv *v, uint32_t verb, int depth)
 	case TK_PTR:
 		if (v->type == &tt_error)
 			print_error(f, v, verb);
+		else if (depth == 0 && v->u.p != NULL &&
+		    v->type->elem->fields != NULL)
+			print_pointee(f, v, verb);
 		else
 			print_pointer(f, v, verb);
 		break;

@@ -229,28 +229,57 @@ find(struct tmpl_call *c, const struct regex *re, struct tv *ret,
 	return (rc == -1 ? -1 : 0);
 }
 
+/* FindAllStringIndex: pairs of offsets in the pool; how many, or -1. */
+static int64_t
+find_pairs(struct walk *w, int64_t max, size_t (**ret)[2], struct err *err)
+{
+	size_t n = 0, room = 0;
+	size_t (*pairs)[2] = NULL, (*more)[2];
+	int rc = 0;
+
+	while ((max < 0 || (uint64_t)max > n) &&
+	    (rc = walk_next(w, err)) == 1) {
+		if (n == room) {
+			room = room == 0 ? 16 : room * 2;
+			more = tmpl_alloc(w->run, room * sizeof(*more), err);
+			if (more == NULL)
+				return (-1);
+			if (n > 0)
+				memcpy(more, pairs, n * sizeof(*more));
+			pairs = more;
+		}
+		pairs[n][0] = (size_t)w->loc[0];
+		pairs[n++][1] = (size_t)w->loc[1];
+	}
+	*ret = pairs;
+	return (rc == -1 ? -1 : (int64_t)n);
+}
+
 /* Split: what is between the matches, ${n} parts at most. */
 static int
 split_matches(struct cast_list *l, struct walk *w, int64_t n,
     struct err *err)
 {
-	size_t begin = 0, end = 0, matches = 0;
-	int rc = 0;
+	size_t (*pairs)[2] = NULL;
+	size_t begin = 0, end = 0;
+	int64_t i, count = find_pairs(w, n, &pairs, err);
 
-	while ((n < 0 || (int64_t)matches < n) &&
-	    (n < 0 || (int64_t)l->list.u.l.n != n - 1) &&
-	    (rc = walk_next(w, err)) == 1) {
-		matches++;
-		end = (size_t)w->loc[0];
-		if (w->loc[1] != 0 && cast_list_push(l,
+	if (count == -1 || cast_list_cap(w->run, &l->list, (size_t)count,
+	    err) == -1)
+		return (-1);
+	for (i = 0; i < count; i++) {
+		if (n > 0 && (int64_t)l->list.u.l.n == n - 1)
+			break;
+		end = pairs[i][0];
+		if (pairs[i][1] != 0 && cast_list_push(l,
 		    tv_strn(w->s.p + begin, end - begin), err) == -1)
 			return (-1);
-		begin = (size_t)w->loc[1];
+		begin = pairs[i][1];
 	}
-	if (rc != -1 && end != w->s.n)
-		rc = cast_list_push(l, tv_strn(w->s.p + begin,
-		    w->s.n - begin), err);
-	return (rc == -1 ? -1 : 0);
+	if (end == w->s.n)
+		return (0);
+	return (cast_list_push(l, tv_strn(w->s.p + begin, w->s.n - begin),
+	    err));
 }
 
 static int

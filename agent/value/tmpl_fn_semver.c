@@ -10,6 +10,30 @@ self(const struct tmpl_call *c)
 	return (c->self.u.p);
 }
 
+static struct tv
+uint64_of(uint64_t u)
+{
+	return ((struct tv){ .type = &tt_uint64, .u.u = u });
+}
+
+static struct tv
+string_of(struct text t)
+{
+	return (tv_strn(t.p == NULL ? "" : t.p, t.n));
+}
+
+/* The struct's fields, not exported, for %d and for comparing. */
+static void
+show(struct semver *v)
+{
+	v->fields[0] = uint64_of(v->major);
+	v->fields[1] = uint64_of(v->minor);
+	v->fields[2] = uint64_of(v->patch);
+	v->fields[3] = string_of(v->pre);
+	v->fields[4] = string_of(v->metadata);
+	v->fields[5] = string_of(v->original);
+}
+
 static int
 give(struct tmpl_run *run, const struct tt *type, const struct semver *v,
     struct tv *ret, struct err *err)
@@ -19,6 +43,7 @@ give(struct tmpl_run *run, const struct tt *type, const struct semver *v,
 	if (copy == NULL)
 		return (-1);
 	*copy = *v;
+	show(copy);
 	*ret = (struct tv){ .type = type, .u.p = copy };
 	return (0);
 }
@@ -51,16 +76,10 @@ version_equal(const struct tv *a, const struct tv *b)
 
 /* --- methods ------------------------------------------------------------------- */
 
-static struct tv
-uint64_of(uint64_t u)
-{
-	return ((struct tv){ .type = &tt_uint64, .u.u = u });
-}
-
 static int
 give_text(struct text t, struct tv *ret)
 {
-	*ret = tv_strn(t.p == NULL ? "" : t.p, t.n);
+	*ret = string_of(t);
 	return (0);
 }
 
@@ -315,9 +334,11 @@ static const struct tmpl_func methods[] = {
 	{ NULL, NULL, NULL, 0, { NULL }, NULL },
 };
 
+static const char *const fields[] = { "major", "minor", "patch", "pre",
+	"metadata", "original", NULL };
 static const struct tt tt_version = { .kind = TK_STRUCT,
-	.name = "semver.Version", .methods = methods + POINTERS,
-	.string = version_string, .equal = version_equal };
+	.name = "semver.Version", .fields = fields,
+	.methods = methods + POINTERS, .string = version_string };
 const struct tt tt_semver = { .kind = TK_PTR, .name = "*semver.Version",
 	.elem = &tt_version, .methods = methods, .string = version_string,
 	.equal = version_equal };

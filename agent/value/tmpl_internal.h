@@ -61,6 +61,9 @@ struct tt {
 	const struct tmpl_func *methods;	/* NULL-named at the end */
 	int (*string)(struct tmpl_run *run, const struct tv *v,
 	    struct buf *out, struct err *err);
+	/* GoString(), which %#v uses; NULL when there is none. */
+	int (*gostring)(struct tmpl_run *run, const struct tv *v,
+	    struct buf *out, struct err *err);
 	/* Go's == of two values whose bytes are behind u.p; NULL: the same
 	 * pointer. */
 	int (*equal)(const struct tv *a, const struct tv *b);

@@ -11,6 +11,7 @@
 
 /* Masterminds/semver v3.4.0. */
 struct semver {
+	struct tv fields[6];		/* as Go prints them */
 	uint64_t major, minor, patch;
 	struct text pre, metadata, original;
 };

@@ -21,6 +21,15 @@ time_string(struct tmpl_run *run, const struct tv *v, struct buf *out,
 }
 
 static int
+time_gostring(struct tmpl_run *run, const struct tv *v, struct buf *out,
+    struct err *err)
+{
+	(void)run, (void)err;
+	date_print_go(date_of(v), out);
+	return (0);
+}
+
+static int
 duration_string(struct tmpl_run *run, const struct tv *v, struct buf *out,
     struct err *err)
 {
@@ -98,7 +107,7 @@ static const struct tt tt_location_struct = { .kind = TK_STRUCT,
 
 const struct tt tt_time = { .kind = TK_STRUCT, .name = "time.Time",
 	.fields = time_fields, .methods = tmpl_time_methods,
-	.string = time_string };
+	.string = time_string, .gostring = time_gostring };
 const struct tt tt_duration = { .kind = TK_INT64, .name = "time.Duration",
 	.methods = tmpl_duration_methods, .string = duration_string };
 const struct tt tt_month = { .kind = TK_INT, .name = "time.Month",
@@ -405,6 +414,15 @@ f_format(struct tmpl_call *c, struct tv *ret, struct err *err)
 }
 
 static int
+f_gostring(struct tmpl_call *c, struct tv *ret, struct err *err)
+{
+	cleanup_buf struct buf out = tmpl_buf(c->run);
+
+	date_print_go(self(c), &out);
+	return (tv_buf(c->run, &out, ret, err));
+}
+
+static int
 give_bytes(struct tmpl_call *c, const struct buf *b, struct tv *ret,
     struct err *err)
 {
@@ -459,6 +477,7 @@ const struct tmpl_func tmpl_time_methods[] = {
 	{ "Day", f_day, I, 0, { NULL }, NULL },
 	{ "Equal", f_equal, B, 1, { T }, NULL },
 	{ "Format", f_format, S, 1, { S }, NULL },
+	{ "GoString", f_gostring, S, 0, { NULL }, NULL },
 	{ "Hour", f_hour, I, 0, { NULL }, NULL },
 	{ "In", f_in, T, 1, { &tt_location }, NULL },
 	{ "IsDST", f_is_dst, B, 0, { NULL }, NULL },

@@ -254,7 +254,7 @@ extension(struct der s, struct err *err)
 static int
 extensions(struct der *tbs, int of_version, struct err *err)
 {
-	struct der s, one;
+	struct der s, list, one;
 
 	if (der_peek(*tbs, 0x81) && der_read(tbs, 0x81, &s, NULL) == -1)
 		return (bad("malformed issuerUniqueID", err));
@@ -263,10 +263,10 @@ extensions(struct der *tbs, int of_version, struct err *err)
 	if (of_version != 3 || !der_peek(*tbs, 0xa3))
 		return (0);
 	if (der_read(tbs, 0xa3, &s, NULL) == -1 ||
-	    der_read(&s, DER_SEQUENCE, &s, NULL) == -1)
+	    der_read(&s, DER_SEQUENCE, &list, NULL) == -1)
 		return (bad("malformed extensions", err));
-	while (s.n > 0) {
-		if (der_read(&s, DER_SEQUENCE, &one, NULL) == -1)
+	while (list.n > 0) {
+		if (der_read(&list, DER_SEQUENCE, &one, NULL) == -1)
 			return (bad("malformed extension", err));
 		if (extension(one, err) == -1)
 			return (-1);
