@@ -307,7 +307,7 @@ static int
 divide(struct tmpl_run *run, const struct decimal *a, const struct decimal *b,
     struct decimal *q, int *round_up, struct err *err)
 {
-	struct decimal r, d, rest;
+	struct decimal r, d, rest = { 0 };
 	uint32_t norm = BASE / (b->limb[b->n - 1] + 1);
 	size_t i, n = b->n;
 
