@@ -56,7 +56,7 @@ date_now(struct date *d)
 	clock_ns(CLOCK_REALTIME, &wall);
 	*d = (struct date){ .sec = wall.tv_sec,
 		.nsec = (int32_t)wall.tv_nsec, .has_mono = 1,
-		.mono = now - started, .loc = &zone_local };
+		.mono = now - started, .loc = &zone_utc };
 }
 
 void

@@ -245,9 +245,8 @@ date_print_go(const struct date *d, struct buf *out)
 	buf_addf(out, "time.Date(%" PRId64 ", time.%s, %d, %d, %d, %d, %"
 	    PRId32 ", ", v.year, date_months[v.month - 1], v.day, v.hour,
 	    v.minute, v.second, d->nsec);
-	if (d->loc == &zone_utc || d->loc == &zone_local) {
-		buf_adds(out, d->loc == &zone_utc ? "time.UTC)" :
-		    "time.Local)");
+	if (d->loc == &zone_utc) {
+		buf_adds(out, "time.UTC)");
 		return;
 	}
 	buf_adds(out, "time.Location(");

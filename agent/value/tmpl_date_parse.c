@@ -576,20 +576,20 @@ set_zone(struct tmpl_run *run, const struct parts *t, struct date *d,
 
 	if (t->has_offset) {
 		d->sec -= offset;
-		zone_lookup(&zone_local, d->sec, &at);
+		zone_lookup(&zone_utc, d->sec, &at);
 		if (at.offset == offset && (t->zone.n == 0 ||
 		    (at.n == t->zone.n &&
 		    memcmp(at.name, t->zone.p, at.n) == 0))) {
-			d->loc = &zone_local;
+			d->loc = &zone_utc;
 			return (0);
 		}
 		return (zone_fixed(run, t->zone.p, t->zone.n, offset, &d->loc,
 		    err));
 	}
-	if (zone_lookup_name(&zone_local, t->zone.p, t->zone.n, utc,
+	if (zone_lookup_name(&zone_utc, t->zone.p, t->zone.n, utc,
 	    &offset)) {
 		d->sec -= offset;
-		d->loc = &zone_local;
+		d->loc = &zone_utc;
 		return (0);
 	}
 	offset = 0;
@@ -615,8 +615,7 @@ date_parse(struct tmpl_run *run, const char *layout, size_t layout_n,
 	if ((bad = check(&t)) != NULL)
 		return (fail(v, l, v, l, bad, err));
 	date_make(t.year, t.month, t.day, (t.hour * 60 + t.minute) * 60 +
-	    t.second, t.nsec, t.utc || t.has_offset || t.zone.n > 0 ?
-	    &zone_utc : &zone_local, &d);
+	    t.second, t.nsec, &zone_utc, &d);
 	if (!t.utc && (t.has_offset || t.zone.n > 0) &&
 	    set_zone(run, &t, &d, err) == -1)
 		return (-1);

@@ -26,7 +26,7 @@ any_date(const struct tv *v, struct date *ret)
 	if (v->type == &tt_time)
 		*ret = *date_of(v);
 	else if (v->type == &tt_int64 || v->type == &tt_int)
-		*ret = (struct date){ .sec = v->u.i, .loc = &zone_local };
+		*ret = (struct date){ .sec = v->u.i, .loc = &zone_utc };
 	else
 		date_now(ret);
 }

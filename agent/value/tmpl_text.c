@@ -129,6 +129,9 @@ text_repeat(struct text s, int64_t count, struct buf *out, struct err *err)
 	    want > INT64_MAX)
 		return (err_set(err, ERR_INVALID,
 		    "strings: Repeat output length overflow"));
+	if (want > (size_t)1 << 48)
+		return (err_set(err, ERR_INVALID,
+		    "runtime error: makeslice: len out of range"));
 	if (want == 0 || buf_space(out, want) == NULL)
 		return (0);
 	if (s.n == 1) {

@@ -311,7 +311,7 @@ f_utc(struct tmpl_call *c, struct tv *ret, struct err *err)
 static int
 f_local(struct tmpl_call *c, struct tv *ret, struct err *err)
 {
-	return (in_location(c, &zone_local, ret, err));
+	return (in_location(c, &zone_utc, ret, err));
 }
 
 static int

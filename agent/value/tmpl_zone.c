@@ -37,7 +37,6 @@ struct location {
 };
 
 const struct location zone_utc = { .name = "UTC", .n = 3 };
-const struct location zone_local = { .name = "UTC", .n = 3 };
 
 const char *
 zone_name(const struct location *l, size_t *ret_n)
@@ -378,10 +377,9 @@ zone_load(const char *name, size_t n)
 	struct location *l, **at;
 	size_t count = 0;
 
-	if (n == 0 || (n == 3 && memcmp(name, "UTC", 3) == 0))
+	if (n == 0 || (n == 3 && memcmp(name, "UTC", 3) == 0) ||
+	    (n == 5 && memcmp(name, "Local", 5) == 0))
 		return (&zone_utc);
-	if (n == 5 && memcmp(name, "Local", 5) == 0)
-		return (&zone_local);
 	if (name[0] == '/' || name[0] == '\\' ||
 	    memmem(name, n, "..", 2) != NULL)
 		return (&zone_utc);

@@ -15,8 +15,8 @@
  */
 struct location;
 
-/* Local is UTC too: ESO's image has neither TZ nor /etc/localtime. */
-extern const struct location zone_utc, zone_local;
+/* Local is UTC: ESO's image has neither TZ nor /etc/localtime. */
+extern const struct location zone_utc;
 
 /* zone_load(name, n): time.LoadLocation, and UTC where that fails. */
 const struct location *zone_load(const char *name, size_t n);
