@@ -109,7 +109,7 @@ decode32(const char *s, size_t n, struct buf *out, size_t *bad)
 				return (-1);
 			s++;
 			n--;
-			if (s[-1] == '=' && have >= 2 && n + 1 < 8) {
+			if (s[-1] == '=' && have >= 2 && n < 8) {
 				if (padding32(s, n, total, have, bad) == -1)
 					return (-1);
 				break;

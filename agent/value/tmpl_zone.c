@@ -32,7 +32,6 @@ struct location {
 	const struct change *changes;
 	size_t nchanges;
 	const char *rule;		/* "CET-1CEST,M3.5.0,M10.5.0/3", or "" */
-	struct location *next;
 	char *file;
 };
 
@@ -373,9 +372,10 @@ load(const char *name, size_t n)
 const struct location *
 zone_load(const char *name, size_t n)
 {
-	static struct location *kept;
-	struct location *l, **at;
-	size_t count = 0;
+	static struct location *kept[KEPT_MAX];
+	static size_t next;
+	struct location *l;
+	size_t i;
 
 	if (n == 0 || (n == 3 && memcmp(name, "UTC", 3) == 0) ||
 	    (n == 5 && memcmp(name, "Local", 5) == 0))
@@ -383,11 +383,14 @@ zone_load(const char *name, size_t n)
 	if (name[0] == '/' || name[0] == '\\' ||
 	    memmem(name, n, "..", 2) != NULL)
 		return (&zone_utc);
-	for (at = &kept; (l = *at) != NULL; at = &l->next, count++)
-		if (l->n == n && memcmp(l->name, name, n) == 0)
-			return (l);
-	if (count >= KEPT_MAX || (l = load(name, n)) == NULL)
+	for (i = 0; i < KEPT_MAX; i++)
+		if (kept[i] != NULL && kept[i]->n == n &&
+		    memcmp(kept[i]->name, name, n) == 0)
+			return (kept[i]);
+	if ((l = load(name, n)) == NULL)
 		return (&zone_utc);
-	*at = l;
+	i = next++ % KEPT_MAX;
+	location_free(kept[i]);
+	kept[i] = l;
 	return (l);
 }

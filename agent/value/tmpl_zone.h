@@ -10,15 +10,15 @@
 
 /*
  * time.Location: RFC 8536 files beneath /usr/share/zoneinfo, with Go's reading
- * of them and of the POSIX rule at their end.  What is loaded stays for the
- * life of the process, up to a few.
+ * of them and of the POSIX rule at their end.
  */
 struct location;
 
 /* Local is UTC: ESO's image has neither TZ nor /etc/localtime. */
 extern const struct location zone_utc;
 
-/* zone_load(name, n): time.LoadLocation, and UTC where that fails. */
+/* zone_load(name, n): time.LoadLocation, and UTC where that fails.  Good until
+ * the next call: only a few are kept. */
 const struct location *zone_load(const char *name, size_t n);
 /* zone_fixed: time.FixedZone, in the pool; ${name} is borrowed. */
 int zone_fixed(struct tmpl_run *run, const char *name, size_t n,
