@@ -283,6 +283,20 @@ fill_args(struct tmpl_run *run, const struct tv *dot,
 	return (0);
 }
 
+/* A call costs as much as a function may look at: without it, a few large
+ * values make few steps into hours. */
+static int
+charge(struct tmpl_run *run, const struct tv *v, size_t n, struct err *err)
+{
+	uint64_t cost = 0;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		cost += tv_kind(&v[i]) == TK_STRING ? tv_len(&v[i]) / 256 :
+		    tv_len(&v[i]) / 8;
+	return (tmpl_steps(run, cost, err));
+}
+
 /* What the function said, behind `error calling NAME: `. */
 static int
 fail_call(struct tmpl_run *run, struct tv name, const struct node *at,
@@ -344,7 +358,8 @@ eval_call(struct tmpl_run *run, const struct tv *dot,
 		if (c.v == NULL)
 			return (-1);
 	}
-	if (fill_args(run, dot, f, args, c.v, nin, err) == -1)
+	if (fill_args(run, dot, f, args, c.v, nin, err) == -1 ||
+	    charge(run, c.v, nin, err) == -1)
 		return (-1);
 	if (f->fn == builtin_call && call_callee(run, args, &c.v[0], &c.self,
 	    err) == -1)

@@ -345,7 +345,7 @@ print_by_method(struct fmt *f, const struct tv *v, uint32_t verb)
 static void
 print_nested(struct fmt *f, const struct tv *v, uint32_t verb, int depth)
 {
-	if (tmpl_steps(f->run, 1, f->err) == -1 ||
+	if (tmpl_steps(f->run, 1 + tv_len(v) / 8, f->err) == -1 ||
 	    tmpl_enter(f->run, f->err) == -1) {
 		f->rc = -1;
 		return;

@@ -258,11 +258,11 @@ equal_array(struct tmpl_run *run, const struct tv *a, const struct tv *b,
     size_t n, int *ret, struct err *err)
 {
 	size_t i;
-	int rc = 0;
+	int rc = tmpl_steps(run, n / 8, err);
 
 	*ret = 1;
 	if (a == b)
-		return (0);
+		return (rc);
 	for (i = 0; i < n && *ret && rc == 0; i++)
 		rc = equal(run, &a[i], &b[i], ret, err);
 	return (rc);

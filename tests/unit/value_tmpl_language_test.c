@@ -192,6 +192,10 @@ test_steps(void **state)
 	    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
 	expect_with("{{range 9223372036854775807}}{{end}}", NULL, ERR_LIMIT,
 	    "executing \"n\": template takes more than 10000000 steps");
+	/* Large values looked at often: two texts of 8 MiB, compared. */
+	expect_with("{{$x := printf \"%01000000d\" 1}}{{$x = print $x $x $x $x"
+	    " $x $x $x $x}}{{$y := print $x}}{{range 1000000}}{{if eq $x $y}}"
+	    "{{end}}{{end}}", NULL, ERR_LIMIT, "steps");
 	assert_true(now_s() - start < 20);
 }
 
