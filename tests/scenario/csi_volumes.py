@@ -170,9 +170,9 @@ def test_status_file_and_stats():
         s = json.loads(read(f"{path}/..nodeseal/status.json"))
         assert "s3cret" not in json.dumps(s)
         assert s["externalSecrets"][0]["source"] == "live", s
-        out = a.csi("stats", "--volume-id", "csi-pod1-secrets", "--path", path)
+        out = a.csi("stats", "--volume-id", "csi-pod1-secrets", "--target", path)
         assert re.search(r"[Tt]otal", out.stdout), out.stdout
-        out = a.csi("stats", "--volume-id", "nope", "--path", path + "x",
+        out = a.csi("stats", "--volume-id", "nope", "--target", path + "x",
                     check=False)
         assert out.returncode == 5, out.stdout
 
