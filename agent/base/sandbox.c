@@ -63,11 +63,11 @@ sandbox_user(uid_t uid, struct err *err)
 	return (drop_capabilities(err));
 }
 
-/* --- the file system ---------------------------------------------------------- */
+/* --- the file system ---------------------------------------------------- */
 
 #define FS_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 #define FS_WRITE (FS_READ | LANDLOCK_ACCESS_FS_WRITE_FILE |		\
-	LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |	\
+	LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE | \
 	LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |	\
 	LANDLOCK_ACCESS_FS_MAKE_SYM | LANDLOCK_ACCESS_FS_MAKE_SOCK)
 /* All rights of the first Landlock; what later ones added is not in Debian
@@ -120,7 +120,7 @@ landlock_enter(const struct sandbox_paths *paths, struct err *err)
 	return (1);
 }
 
-/* --- all of it -------------------------------------------------------------- */
+/* --- all of it ---------------------------------------------------------- */
 
 static int
 no_traces(struct err *err)

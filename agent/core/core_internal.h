@@ -123,7 +123,7 @@ void core_report(struct core *c, struct item *item);
 /* The i-th line of core_degraded, NULL behind the last. */
 const char *core_degraded_line(size_t i);
 
-/* --- sync.c: from claims and changes to jobs ------------------------------- */
+/* --- sync.c: from claims and changes to jobs ---------------------------- */
 
 struct item *sync_item(struct core *c, const char *ns, const char *name);
 /* sync_claim: the item, made when it is new; ${until} as claims_put. */

@@ -37,7 +37,7 @@ struct csi_publish {
 	int optional;
 	int status_file;
 	int64_t group;		/* volume_mount_group, or -1 */
-	struct secret *tokens;	/* identity driver: the kubelet's JSON, or NULL */
+	struct secret *tokens;	/* identity driver: kubelet's JSON, or NULL */
 	const char *driver;
 };
 void csi_publish_free(struct csi_publish *p);
@@ -92,7 +92,7 @@ struct csi_config {
 	const char *endpoint;		/* absolute path of csi.sock as the
 					 * kubelet sees it */
 	const char *version;
-	const char *targets_root;	/* target_path must lie strictly below */
+	const char *targets_root;	/* target_path lies strictly below */
 };
 
 struct csi_server;

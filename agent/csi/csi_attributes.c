@@ -84,7 +84,7 @@ csi_mode_parse(const char *s)
 	return (i == 0 || v > 0777 ? -1 : v);
 }
 
-/* --- the attributes' own values -------------------------------------------- */
+/* --- the attributes' own values ----------------------------------------- */
 
 static int
 names_add(struct csi_publish *p, char *name, struct err *err)
@@ -167,7 +167,7 @@ set_status_file(struct csi_publish *p, const char *value, struct err *err)
 	return (truth("statusFile", &p->status_file, value, err));
 }
 
-/* --- what the kubelet adds (podInfoOnMount) -------------------------------- */
+/* --- what the kubelet adds (podInfoOnMount) ----------------------------- */
 
 static int
 pod_info(char **ret, const char *key, const char *value, int ok,
@@ -325,7 +325,8 @@ csi_attributes_parse(const char *const *keys, const char *const *values,
 			return (-1);
 		if (!value && a->missing)
 			return (err_set(err, ERR_INVALID, "%s%s: is missing: "
-			    "%s", is_reserved(a->name) ? "volume_context " : SAY,
+			    "%s", is_reserved(a->name) ?
+			    "volume_context " : SAY,
 			    a->name, a->missing));
 		if (value && a->set(ret, value, err) == -1)
 			return (-1);

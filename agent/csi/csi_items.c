@@ -210,7 +210,7 @@ item_parse(struct csi_item *item, size_t i, const struct json *j,
 	return (0);
 }
 
-/* --- no path twice, none below another ------------------------------------- */
+/* --- no path twice, none below another ---------------------------------- */
 
 /* By bytes with '/' first, so that what lies below a path follows it. */
 static int

@@ -13,7 +13,7 @@
  * publish: nothing here may wait for anything.
  */
 
-/* --- replies --------------------------------------------------------------- */
+/* --- replies ------------------------------------------------------------ */
 
 static void
 reply(struct grpc_call *call, const ProtobufCMessage *m)
@@ -64,7 +64,7 @@ empty(struct grpc_call *call, const ProtobufCMessageDescriptor *d,
 	return (0);
 }
 
-/* --- identity -------------------------------------------------------------- */
+/* --- identity ----------------------------------------------------------- */
 
 static void
 get_plugin_info(void *arg, struct grpc_call *call, const uint8_t *msg,
@@ -107,7 +107,7 @@ probe(void *arg, struct grpc_call *call, const uint8_t *msg, size_t len)
 	reply(call, &r.base);
 }
 
-/* --- node ------------------------------------------------------------------ */
+/* --- node --------------------------------------------------------------- */
 
 static void
 node_get_info(void *arg, struct grpc_call *call, const uint8_t *msg,
@@ -293,7 +293,7 @@ const struct grpc_method csi_methods[] = {
 	{ NULL, NULL }
 };
 
-/* --- registration ---------------------------------------------------------- */
+/* --- registration ------------------------------------------------------- */
 
 static void
 reg_get_info(void *arg, struct grpc_call *call, const uint8_t *msg,
@@ -301,7 +301,8 @@ reg_get_info(void *arg, struct grpc_call *call, const uint8_t *msg,
 {
 	struct csi_server *s = arg;
 	Pluginregistration__PluginInfo r;
-	char type[] = "CSIPlugin", version[] = "1.0.0", *versions[] = { version };
+	char type[] = "CSIPlugin", version[] = "1.0.0";
+	char *versions[] = { version };
 	cleanup_free char *name = str_dup(s->driver);
 
 	if (empty(call, &pluginregistration__info_request__descriptor, msg,

@@ -8,7 +8,7 @@
 #include "csi/csi.pb-c.h"
 #include "csi/csi_internal.h"
 
-/* --- memory of decoded requests -------------------------------------------- */
+/* --- memory of decoded requests ----------------------------------------- */
 
 struct block {
 	size_t size;
@@ -58,7 +58,7 @@ csi_unpack_init(struct csi_unpack *u, ProtobufCAllocator *a)
 	a->allocator_data = u;
 }
 
-/* --- single fields --------------------------------------------------------- */
+/* --- single fields ------------------------------------------------------ */
 
 static int
 is_text(const uint8_t *s, size_t len)
@@ -177,7 +177,7 @@ capability_check(const Csi__V1__VolumeCapability *c, int64_t *ret_group,
 	return (group_parse(&c->mount->volume_mount_group, ret_group, err));
 }
 
-/* --- the maps -------------------------------------------------------------- */
+/* --- the maps ----------------------------------------------------------- */
 
 static int
 is_tokens(const Csi__V1__MapEntry *e)
@@ -288,7 +288,7 @@ context_take(const Csi__V1__NodePublishVolumeRequest *r, int64_t group,
 	    (const char *const *)pairs.values, pairs.n, group, p, err));
 }
 
-/* --- the whole ------------------------------------------------------------- */
+/* --- the whole ---------------------------------------------------------- */
 
 static int
 publish_fill(const Csi__V1__NodePublishVolumeRequest *r,

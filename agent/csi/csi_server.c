@@ -16,7 +16,7 @@ struct csi_call {
 	char *volume_id;
 };
 
-/* --- calls ----------------------------------------------------------------- */
+/* --- calls -------------------------------------------------------------- */
 
 struct csi_call *
 csi_call_begin(struct csi_server *s, struct grpc_call *call,
@@ -88,7 +88,7 @@ csi_call_fail(struct csi_call *c, int grpc_code, const char *msg)
 	grpc_fail(call_end(c), (enum grpc_code)grpc_code, msg);
 }
 
-/* --- the server ------------------------------------------------------------ */
+/* --- the server --------------------------------------------------------- */
 
 static void
 on_noticed(void *arg)

@@ -60,7 +60,7 @@ now_ms(const struct grpc_session *s)
 	return (s->clock->boot_ms(s->clock));
 }
 
-/* --- calls ----------------------------------------------------------------- */
+/* --- calls -------------------------------------------------------------- */
 
 static void
 call_drop_request(struct grpc_call *c)
@@ -134,7 +134,7 @@ wake(struct grpc_session *s)
 		s->wake(s->wake_arg);
 }
 
-/* --- answers --------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------ */
 
 static nghttp2_nv
 field(const char *name, const char *value, size_t len)
@@ -263,7 +263,7 @@ grpc_call_left_ms(const struct grpc_call *c)
 	return (c->deadline > now ? c->deadline - now : 0);
 }
 
-/* --- requests -------------------------------------------------------------- */
+/* --- requests ----------------------------------------------------------- */
 
 /* A frame that moves nothing forward.  A bucket of them, then good-bye: rapid
  * reset (CVE-2023-44487), floods of PING, SETTINGS, empty DATA, malformed
@@ -409,7 +409,7 @@ dispatch(struct grpc_session *s)
 	}
 }
 
-/* --- nghttp2's callbacks --------------------------------------------------- */
+/* --- nghttp2's callbacks ------------------------------------------------ */
 
 static int
 on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void *arg)
@@ -560,7 +560,7 @@ out:
 	return (rc);
 }
 
-/* --- the session ----------------------------------------------------------- */
+/* --- the session -------------------------------------------------------- */
 
 struct grpc_session *
 grpc_session_new(const struct grpc_method *methods, void *arg,

@@ -37,7 +37,7 @@ struct grpc_method {
 	    size_t len);
 };
 
-/* Until the peer's deadline; INT64_MAX: none; 0: passed, or the peer is gone. */
+/* Until the peer's deadline; INT64_MAX: none; 0: passed, or the peer is gone */
 int64_t grpc_call_left_ms(const struct grpc_call *call);
 /* Both end the call; safe when the peer is gone. */
 void grpc_reply(struct grpc_call *call, const uint8_t *msg, size_t len);

@@ -10,7 +10,7 @@
 #include "csi/grpc.h"
 
 /*
- * Between grpc.c (the session over nghttp2), grpc_head.c (request headers, pure)
+ * Between grpc.c (the session over nghttp2), grpc_head.c (request heads, pure)
  * and grpc_listener.c (sessions on the loop).
  */
 #define GRPC_HEADERS_MAX 16384	/* a request's header list, RFC 9113 §6.5.2 */

@@ -53,7 +53,7 @@ now_ms(const struct grpc_listener *l)
 	return (l->clock->boot_ms(l->clock));
 }
 
-/* --- one connection -------------------------------------------------------- */
+/* --- one connection ----------------------------------------------------- */
 
 static void
 conn_close(struct conn *c)
@@ -241,7 +241,7 @@ conn_open(struct grpc_listener *l, int fd)
 		conn_rearm(c);
 }
 
-/* --- accepting ------------------------------------------------------------- */
+/* --- accepting ---------------------------------------------------------- */
 
 /* Only root, that is the kubelet, and ourselves. */
 static int

@@ -12,7 +12,7 @@
  */
 struct generator {
 	const char *kind;		/* "Password" */
-	const char *cluster_key;	/* in ClusterGenerator's spec.generator */
+	const char *cluster_key;	/* ClusterGenerator: spec.generator */
 	/* generate: ${spec} is the object's spec, NULL when absent.  Errors
 	 * have ESO's words behind "error using generator: ". */
 	int (*generate)(const struct json *spec, struct kv *ret,

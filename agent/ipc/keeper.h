@@ -6,7 +6,8 @@
  * keeper -> core, over the socket that core inherits.  Each frame hands over
  * one descriptor; a later frame of the same meaning replaces it (the peer was
  * started again).  Core, which has given up every right to the file system,
- * also gets the manifests opened here.  Body: a wire string naming what it is for.  End of file
+ * also gets the manifests opened here.  Body: a wire string naming what it is
+ * for.  End of file
  * means that the keeper is gone: end within 2 s.
  *
  *	KEEPER_FSPROJ	connected SOCK_SEQPACKET to nodeseal-fsproj

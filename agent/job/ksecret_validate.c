@@ -12,7 +12,8 @@
 /*
  * What the API server says about a Secret: k8s.io/kubernetes
  * pkg/apis/core/validation.ValidateSecret and ValidateSecretUpdate,
- * apimachinery pkg/api/validation (object metadata) and pkg/util/validation (words).  Its
+ * apimachinery pkg/api/validation (metadata) and pkg/util/validation (words).
+ * Its
  * maps come in random order; ours are sorted.
  */
 #define SECRET_SIZE_MAX (1u << 20)

@@ -108,7 +108,7 @@ give_all(struct keeper *k)
 	give(k, KEEPER_READY, "", -1);
 }
 
-/* --- a running fsproj ------------------------------------------------------- */
+/* --- a running fsproj --------------------------------------------------- */
 
 static int
 fsproj_connect(const char *path, struct err *err)
@@ -144,7 +144,7 @@ fsproj_try(struct keeper *k, int64_t now)
 	give_peer(k, &k->child[FSPROJ], KEEPER_FSPROJ);
 }
 
-/* --- what core asks -------------------------------------------------------- */
+/* --- what core asks ----------------------------------------------------- */
 
 static void
 rebind(struct keeper *k, const char *name)
@@ -240,7 +240,7 @@ from_core(struct keeper *k)
 		log_warn("core sent a frame of unknown type %u", f.type);
 }
 
-/* --- start ------------------------------------------------------------------ */
+/* --- start -------------------------------------------------------------- */
 
 static int
 add_socket(struct keeper *k, char *name, char *path, struct err *err)
@@ -390,7 +390,7 @@ catch_signals(struct keeper *k, struct err *err)
 	return (0);
 }
 
-/* --- the loop --------------------------------------------------------------- */
+/* --- the loop ----------------------------------------------------------- */
 
 static void
 reap(struct keeper *k, int64_t now)

@@ -16,8 +16,8 @@ int place_directories(const struct run_config *cfg, uid_t uid,
 
 /**
  * place_socket(path, ret_fd, err):
- * A listening socket at ${path}, mode 0600: bound under a name with a leading dot and
- * renamed when it listens already, so that nobody meets one that does not answer
+ * A listening socket at ${path}, mode 0600: bound under a name with a leading
+ * dot and renamed once it listens, so that nobody meets one that is deaf
  * (reference csi.md 2.1).  Missing folders are made (0750); an old socket is
  * replaced, anything else at that path is INVALID.
  */

@@ -19,7 +19,8 @@
 /* seal_init(): once a process, before anything else of seal/. */
 int seal_init(struct err *err);
 /* box_keypair(pk, sk): sk is best placed in the arena. */
-void box_keypair(uint8_t pk[static BOX_KEY_LEN], uint8_t sk[static BOX_KEY_LEN]);
+void box_keypair(uint8_t pk[static BOX_KEY_LEN],
+    uint8_t sk[static BOX_KEY_LEN]);
 /* box_seal(pk, data, len, out): append len + BOX_OVERHEAD bytes. */
 int box_seal(const uint8_t pk[static BOX_KEY_LEN], const void *data,
     size_t len, struct buf *out, struct err *err);

@@ -23,7 +23,7 @@ uint32_t case_to_title(uint32_t rune);
 void case_each(const char *s, size_t n, uint32_t (*to)(uint32_t),
     struct buf *out);
 
-/* case_last_rune(s, n, ret): utf8.DecodeLastRune: the length of the last rune. */
+/* case_last_rune(s, n, ret): utf8.DecodeLastRune: the last rune's length. */
 size_t case_last_rune(const char *s, size_t n, uint32_t *ret);
 /* case_trim_space(s, n): strings.TrimSpace: moves both. */
 void case_trim_space(const char **s, size_t *n);

@@ -103,7 +103,7 @@ cast_empty(const struct tv *v)
 	return (!tv_truth(v));
 }
 
-/* --- strings ---------------------------------------------------------------- */
+/* --- strings ------------------------------------------------------------ */
 
 int
 cast_text(struct tmpl_run *run, const struct tv *v, struct buf *out,
@@ -170,7 +170,7 @@ cast_strings(struct tmpl_run *run, const struct tv *v, struct tv *ret,
 	return (0);
 }
 
-/* --- errors ------------------------------------------------------------------ */
+/* --- errors ------------------------------------------------------------- */
 
 int
 cast_no_type(const char *what, const struct tv *v, struct err *err)
@@ -188,7 +188,7 @@ cast_wrong_type(const struct tv *v, const struct tt *want, struct err *err)
 	    cast_is_nil(v) ? "nil" : v->type->name, want->name));
 }
 
-/* --- lists that grow ----------------------------------------------------------- */
+/* --- lists that grow ---------------------------------------------------- */
 
 /* runtime/sizeclasses.go. */
 static const uint16_t size_classes[] = { 8, 16, 24, 32, 48, 64, 80, 96, 112,

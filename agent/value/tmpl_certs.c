@@ -18,7 +18,7 @@ const struct tt tt_certificate = { .kind = TK_STRUCT,
 	.name = "sprig.certificate", .fields = fields };
 
 /* Making a key takes as long as so many steps. */
-#define STEPS_KEY 100000
+#define STEPS_KEY 250000
 #define STEPS_LONG_KEY 1000000
 
 static struct text
@@ -49,7 +49,7 @@ give(struct tmpl_call *c, struct tv cert, struct tv key, struct tv *ret,
 	return (0);
 }
 
-/* --- keys ------------------------------------------------------------------- */
+/* --- keys --------------------------------------------------------------- */
 
 static const struct {
 	const char *name;
@@ -110,7 +110,7 @@ subject_key(struct tmpl_call *c, const struct tv *pem, struct pki_key **ret,
 	return (0);
 }
 
-/* --- a certificate from its parts ------------------------------------------------ */
+/* --- a certificate from its parts --------------------------------------- */
 
 static int
 decode(struct tmpl_call *c, size_t i, const char *what, struct tv *ret,
@@ -162,7 +162,7 @@ certs_build(struct tmpl_call *c, struct tv *ret, struct err *err)
 	return (give(c, cert, key, ret, err));
 }
 
-/* --- new certificates --------------------------------------------------------------- */
+/* --- new certificates --------------------------------------------------- */
 
 /* time.Now().Add(24 hours times ${days}), which wraps as Go's Duration. */
 static int64_t

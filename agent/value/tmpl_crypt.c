@@ -41,7 +41,7 @@ crypt_bcrypt(struct text password, struct buf *out, struct err *err)
 	return (rc == 0 ? 0 : err_set(err, ERR_INTERNAL, "bcrypt failed"));
 }
 
-/* --- derived passwords --------------------------------------------------------- */
+/* --- derived passwords -------------------------------------------------- */
 
 static const struct {
 	const char *type;

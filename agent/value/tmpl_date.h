@@ -53,7 +53,7 @@ struct date_view {
 
 void date_view(const struct date *d, struct date_view *ret);
 
-/* --- text (tmpl_date_format.c, tmpl_date_parse.c) ------------------------------ */
+/* --- text (tmpl_date_format.c, tmpl_date_parse.c) ----------------------- */
 
 extern const char *const date_months[], *const date_weekdays[]; /* from 0 */
 
@@ -77,13 +77,13 @@ const char *date_print_rfc3339(const struct date *d, struct buf *out);
 /* date_quote: the package's own quote, which is not strconv's. */
 void date_quote(const char *s, size_t n, struct buf *out);
 
-/* date_parse_duration: ParseDuration in nanoseconds, INVALID with Go's text; *${ret}
+/* date_parse_duration: ParseDuration in ns, INVALID with Go's text; *${ret}
  * is then 0. */
 int date_parse_duration(const char *s, size_t n, int64_t *ret,
     struct err *err);
 void date_print_duration(int64_t d, struct buf *out);
 
-/* --- layouts (tmpl_date_layout.c) --------------------------------------------------- */
+/* --- layouts (tmpl_date_layout.c) --------------------------------------- */
 
 enum date_std { STD_NONE, STD_LONG_MONTH, STD_MONTH, STD_NUM_MONTH,
 	STD_ZERO_MONTH, STD_LONG_WEEKDAY, STD_WEEKDAY, STD_DAY,

@@ -283,7 +283,7 @@ date_print_json(const struct tv *v, struct buf *out, struct err *err)
 	    " type time.Time: Time.MarshalJSON: %s", bad));
 }
 
-/* --- durations ------------------------------------------------------------------ */
+/* --- durations ---------------------------------------------------------- */
 
 /* ${v} in units of 10^digits: the fraction without zeros at its end. */
 static void

@@ -68,7 +68,7 @@ quote(struct span s, struct buf *out)
 	date_quote(s.p, s.n, out);
 }
 
-/* --- pieces: -1 on what does not fit ------------------------------------------- */
+/* --- pieces: -1 on what does not fit ------------------------------------ */
 
 static int
 skip(struct span *value, struct span prefix)
@@ -217,7 +217,7 @@ zone_length(struct span s)
 	return (n == 3 ? 3 : 0);
 }
 
-/* --- one chunk --------------------------------------------------------------------- */
+/* --- one chunk ---------------------------------------------------------- */
 
 /* Where minutes and seconds stand in each form of an offset; 0: nowhere. */
 static const struct offset_form {
@@ -461,7 +461,7 @@ read_chunk(const struct date_chunk *c, struct span *s, struct span layout,
 	}
 }
 
-/* --- all of it ------------------------------------------------------------------------ */
+/* --- all of it ---------------------------------------------------------- */
 
 /* ParseError: "cannot parse X as Y", or a message. */
 static int
@@ -622,7 +622,7 @@ date_parse(struct tmpl_run *run, const char *layout, size_t layout_n,
 	return (date_set(run, &d, ret, err));
 }
 
-/* --- durations -------------------------------------------------------------------------- */
+/* --- durations ---------------------------------------------------------- */
 
 static const struct {
 	const char *name;

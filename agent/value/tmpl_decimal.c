@@ -73,7 +73,7 @@ scale(struct tmpl_run *run, const struct decimal *a, int64_t power,
 	return (0);
 }
 
-/* --- from and to float64 ---------------------------------------------------- */
+/* --- from and to float64 ------------------------------------------------ */
 
 int
 decimal_set(struct tmpl_run *run, double f, struct decimal *ret,
@@ -140,7 +140,7 @@ decimal_float(struct tmpl_run *run, const struct decimal *d, double *ret,
 	return (0);
 }
 
-/* --- sums ------------------------------------------------------------------------ */
+/* --- sums --------------------------------------------------------------- */
 
 static int
 add_abs(struct tmpl_run *run, const struct decimal *a,
@@ -225,7 +225,7 @@ decimal_sub(struct tmpl_run *run, const struct decimal *a,
 	return (sum(run, *a, minus, ret, err));
 }
 
-/* --- products ---------------------------------------------------------------------- */
+/* --- products ----------------------------------------------------------- */
 
 int
 decimal_mul(struct tmpl_run *run, const struct decimal *a,

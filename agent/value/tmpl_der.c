@@ -6,7 +6,7 @@
 #include "base/secret.h"
 #include "value/tmpl_der.h"
 
-/* --- cryptobyte ------------------------------------------------------------- */
+/* --- cryptobyte --------------------------------------------------------- */
 
 /* The length of the header; *len is that of the content.  0: it is no DER. */
 static size_t
@@ -92,7 +92,7 @@ der_valid_bits(struct der s)
 	return ((s.p[s.n - 1] & ((1u << padding) - 1)) == 0);
 }
 
-/* --- encoding/asn1 -------------------------------------------------------------- */
+/* --- encoding/asn1 ------------------------------------------------------ */
 
 struct field {
 	int tag;			/* 0: the end */
@@ -214,7 +214,7 @@ der_check_key(const void *p, size_t n, enum der_key kind, struct err *err)
 	return (end);
 }
 
-/* --- writing ------------------------------------------------------------------------ */
+/* --- writing ------------------------------------------------------------ */
 
 static void
 add_header(struct buf *out, int tag, size_t n)

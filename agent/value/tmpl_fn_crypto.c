@@ -19,7 +19,7 @@ arg(const struct tmpl_call *c, size_t i)
 	return (text_of(&c->v[i]));
 }
 
-/* --- hashes ----------------------------------------------------------------- */
+/* --- hashes ------------------------------------------------------------- */
 
 static int
 sum(struct tmpl_call *c, enum pki_hash hash, struct tv *ret, struct err *err)
@@ -66,11 +66,11 @@ fn_adler32(struct tmpl_call *c, struct tv *ret, struct err *err)
 	return (tv_buf(c->run, &out, ret, err));
 }
 
-/* --- passwords ----------------------------------------------------------------- */
+/* --- passwords ---------------------------------------------------------- */
 
 /* Work that takes as long as so many steps. */
-#define STEPS_BCRYPT 50000
-#define STEPS_SCRYPT 100000
+#define STEPS_BCRYPT 100000
+#define STEPS_SCRYPT 500000
 
 static int
 add_bcrypt(struct tmpl_call *c, struct text password, struct buf *out,
@@ -138,7 +138,7 @@ fn_derive_password(struct tmpl_call *c, struct tv *ret, struct err *err)
 	return (tv_buf(c->run, &out, ret, err));
 }
 
-/* --- AES ---------------------------------------------------------------------------- */
+/* --- AES ---------------------------------------------------------------- */
 
 #define BLOCK 16
 
@@ -245,7 +245,7 @@ fn_decrypt_aes(struct tmpl_call *c, struct tv *ret, struct err *err)
 	return (decrypt(c, &text, ret, err));
 }
 
-/* --- random --------------------------------------------------------------------------- */
+/* --- random ------------------------------------------------------------- */
 
 static int
 fn_rand_bytes(struct tmpl_call *c, struct tv *ret, struct err *err)

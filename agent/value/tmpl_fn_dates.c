@@ -121,7 +121,7 @@ fn_unix_epoch(struct tmpl_call *c, struct tv *ret, struct err *err)
 	return (tv_buf(c->run, &out, ret, err));
 }
 
-/* --- durations ---------------------------------------------------------------- */
+/* --- durations ---------------------------------------------------------- */
 
 static int
 print_duration(struct tmpl_call *c, int64_t d, struct tv *ret,

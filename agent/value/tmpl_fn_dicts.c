@@ -159,7 +159,7 @@ fn_omit(struct tmpl_call *c, struct tv *ret, struct err *err)
 	return (0);
 }
 
-/* --- merge ------------------------------------------------------------------- */
+/* --- merge -------------------------------------------------------------- */
 
 /* mergo's errors are dropped for "", its panics are not. */
 static int
@@ -204,7 +204,7 @@ fn_must_merge_overwrite(struct tmpl_call *c, struct tv *ret, struct err *err)
 	return (merge(c, 1, 1, ret, err));
 }
 
-/* --- dig ------------------------------------------------------------------------ */
+/* --- dig ---------------------------------------------------------------- */
 
 /* dig KEY… DEFAULT DICT */
 static int

@@ -52,7 +52,7 @@ fn_b64dec(struct tmpl_call *c, struct tv *ret, struct err *err)
 	return (give(c, &out, ret, err));
 }
 
-/* --- base 32 ----------------------------------------------------------------- */
+/* --- base 32 ------------------------------------------------------------ */
 
 static const char base32[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
@@ -145,7 +145,7 @@ fn_b32dec(struct tmpl_call *c, struct tv *ret, struct err *err)
 	return (give(c, &out, ret, err));
 }
 
-/* --- hexadecimal ------------------------------------------------------------- */
+/* --- hexadecimal -------------------------------------------------------- */
 
 static int
 hex_value(unsigned char ch)

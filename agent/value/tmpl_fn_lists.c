@@ -71,7 +71,7 @@ fn_prepend(struct tmpl_call *c, struct tv *ret, struct err *err)
 	return (0);
 }
 
-/* --- one element, or all but one ------------------------------------------------- */
+/* --- one element, or all but one ---------------------------------------- */
 
 static int
 fn_first(struct tmpl_call *c, struct tv *ret, struct err *err)
@@ -122,7 +122,7 @@ fn_initial(struct tmpl_call *c, struct tv *ret, struct err *err)
 	return (all_but_one(c, 0, ret, err));
 }
 
-/* --- order -------------------------------------------------------------------------- */
+/* --- order -------------------------------------------------------------- */
 
 static int
 compare_text(const void *a, const void *b)
@@ -167,7 +167,7 @@ fn_reverse(struct tmpl_call *c, struct tv *ret, struct err *err)
 	return (0);
 }
 
-/* --- some of the elements ----------------------------------------------------------- */
+/* --- some of the elements ----------------------------------------------- */
 
 static int
 fn_compact(struct tmpl_call *c, struct tv *ret, struct err *err)
@@ -252,7 +252,7 @@ fn_has(struct tmpl_call *c, struct tv *ret, struct err *err)
 	return (0);
 }
 
-/* --- slices ------------------------------------------------------------------------------ */
+/* --- slices ------------------------------------------------------------- */
 
 static int
 fn_slice(struct tmpl_call *c, struct tv *ret, struct err *err)

@@ -57,7 +57,7 @@ fn_to_decimal(struct tmpl_call *c, struct tv *ret, struct err *err)
 	return (0);
 }
 
-/* --- integers --------------------------------------------------------------- */
+/* --- integers ----------------------------------------------------------- */
 
 enum int_op { ADD, SUB, MUL, DIV, MOD, MAX, MIN };
 
@@ -151,7 +151,7 @@ fn_rand_int(struct tmpl_call *c, struct tv *ret, struct err *err)
 	return (0);
 }
 
-/* --- runs of integers -------------------------------------------------------- */
+/* --- runs of integers --------------------------------------------------- */
 
 static int
 until_step(struct tmpl_run *run, int64_t start, int64_t stop, int64_t step,
@@ -223,7 +223,7 @@ fn_seq(struct tmpl_call *c, struct tv *ret, struct err *err)
 	return (print_ints(c->run, &list, ret, err));
 }
 
-/* --- floating point ------------------------------------------------------------- */
+/* --- floating point ----------------------------------------------------- */
 
 typedef int decimal_op(struct tmpl_run *run, const struct decimal *a,
     const struct decimal *b, struct decimal *ret, struct err *err);
@@ -326,7 +326,7 @@ fn_ceil(struct tmpl_call *c, struct tv *ret, struct err *err)
 	return (0);
 }
 
-/* math.Pow(10, n): Go's squares, whose last bits differ from the C library's. */
+/* math.Pow(10, n): Go's squares; their last bits differ from the C library's */
 static double
 pow10_go(double n)
 {

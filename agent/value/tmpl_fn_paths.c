@@ -21,7 +21,7 @@ give(struct text t, struct tv *ret)
 	return (0);
 }
 
-/* --- paths ------------------------------------------------------------------ */
+/* --- paths -------------------------------------------------------------- */
 
 /* ".." over what was printed: not over ${keep} bytes of it. */
 static void
@@ -135,7 +135,7 @@ fn_is_abs(struct tmpl_call *c, struct tv *ret, struct err *err)
 	return (0);
 }
 
-/* --- URLs --------------------------------------------------------------------- */
+/* --- URLs --------------------------------------------------------------- */
 
 static int
 put(struct tmpl_run *run, const struct tv *map, const char *key,

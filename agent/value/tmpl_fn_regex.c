@@ -107,7 +107,7 @@ compile(struct text pattern, struct compiled *ret, struct err *err)
 	return (0);
 }
 
-/* --- match and find --------------------------------------------------------- */
+/* --- match and find ----------------------------------------------------- */
 
 static int
 fn_must_match(struct tmpl_call *c, struct tv *ret, struct err *err)
@@ -307,7 +307,7 @@ split(struct tmpl_call *c, const struct regex *re, struct tv *ret,
 	return (rc);
 }
 
-/* --- replace ------------------------------------------------------------------- */
+/* --- replace ------------------------------------------------------------ */
 
 static int
 replace(struct tmpl_call *c, const struct regex *re, int literal,
@@ -351,7 +351,7 @@ fn_quote_meta(struct tmpl_call *c, struct tv *ret, struct err *err)
 	return (tv_buf(c->run, &out, ret, err));
 }
 
-/* --- the pairs ------------------------------------------------------------------- */
+/* --- the pairs ---------------------------------------------------------- */
 
 typedef int regex_use(struct tmpl_call *c, const struct regex *re,
     struct tv *ret, struct err *err);

@@ -74,7 +74,7 @@ version_equal(const struct tv *a, const struct tv *b)
 	    same_text(x->original, y->original));
 }
 
-/* --- methods ------------------------------------------------------------------- */
+/* --- methods ------------------------------------------------------------ */
 
 static int
 give_text(struct text t, struct tv *ret)
@@ -343,7 +343,7 @@ const struct tt tt_semver = { .kind = TK_PTR, .name = "*semver.Version",
 	.elem = &tt_version, .methods = methods, .string = version_string,
 	.equal = version_equal };
 
-/* --- functions ------------------------------------------------------------------- */
+/* --- functions ---------------------------------------------------------- */
 
 static int
 fn_semver(struct tmpl_call *c, struct tv *ret, struct err *err)

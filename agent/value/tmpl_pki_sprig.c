@@ -28,7 +28,7 @@ internal(const char *what, struct err *err)
 	return (err_set(err, ERR_INTERNAL, "OpenSSL: %s failed", what));
 }
 
-/* --- hashes and ciphers --------------------------------------------------------- */
+/* --- hashes and ciphers ------------------------------------------------- */
 
 size_t
 pki_hash(enum pki_hash hash, const void *p, size_t n,
@@ -80,7 +80,7 @@ pki_aes_cbc(int encrypt, const uint8_t key[static 32],
 	return (rc == -1 ? internal("AES", err) : 0);
 }
 
-/* --- new keys --------------------------------------------------------------------- */
+/* --- new keys ----------------------------------------------------------- */
 
 static EVP_PKEY *
 new_dsa(void)
@@ -146,7 +146,7 @@ pki_key_kind(const struct pki_key *k)
 	return (k->kind);
 }
 
-/* --- keys from DER ---------------------------------------------------------------- */
+/* --- keys from DER ------------------------------------------------------ */
 
 static enum pki_kind
 kind_of(const EVP_PKEY *key)
@@ -274,7 +274,7 @@ pki_key_parse(struct text type, struct text der, struct pki_key **ret,
 	return (give_key(key, kind_of(key), ret));
 }
 
-/* --- keys to PEM --------------------------------------------------------------------- */
+/* --- keys to PEM -------------------------------------------------------- */
 
 int
 pki_key_print(const struct pki_key *k, struct buf *out, struct err *err)
@@ -300,7 +300,7 @@ pki_key_print(const struct pki_key *k, struct buf *out, struct err *err)
 	return (0);
 }
 
-/* --- certificates -------------------------------------------------------------------- */
+/* --- certificates ------------------------------------------------------- */
 
 static int
 is_printable(struct text s)

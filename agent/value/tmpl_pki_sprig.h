@@ -29,7 +29,7 @@ int pki_aes_cbc(int encrypt, const uint8_t key[static 32],
     const uint8_t iv[static 16], const void *in, size_t n, uint8_t *out,
     struct err *err);
 
-/* --- keys ------------------------------------------------------------------- */
+/* --- keys --------------------------------------------------------------- */
 
 struct pki_key;
 
@@ -48,7 +48,7 @@ enum pki_kind pki_key_kind(const struct pki_key *k);
 /* pki_key_print: PEM as sprig's pemBlockForKey. */
 int pki_key_print(const struct pki_key *k, struct buf *out, struct err *err);
 
-/* --- certificates -------------------------------------------------------------- */
+/* --- certificates ------------------------------------------------------- */
 
 struct pki_template {
 	struct text name;		/* of the subject; UTF-8 */

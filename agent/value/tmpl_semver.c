@@ -4,7 +4,7 @@
 
 #include "value/tmpl_semver.h"
 
-/* --- reading ---------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------ */
 
 static int
 is_digit(char c)
@@ -146,7 +146,7 @@ semver_parse(struct text s, struct semver *ret, struct err *err)
 	return (0);
 }
 
-/* --- comparing ----------------------------------------------------------------- */
+/* --- comparing ---------------------------------------------------------- */
 
 /* The next identifier of a prerelease; empty at the end. */
 static struct text

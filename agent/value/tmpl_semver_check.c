@@ -54,7 +54,7 @@ group(struct text s, const long *loc, int i)
 	    (size_t)(loc[2 * i + 1] - loc[2 * i]) });
 }
 
-/* --- reading ------------------------------------------------------------------ */
+/* --- reading ------------------------------------------------------------ */
 
 /* "1.2 - 1.4" to ">= 1.2, <= 1.4 ": the first place that looks like it. */
 static int
@@ -164,7 +164,7 @@ parse_one(struct tmpl_run *run, struct text s, struct constraint *c,
 	return (fill(run, s, loc, c, err));
 }
 
-/* --- checking ------------------------------------------------------------------- */
+/* --- checking ----------------------------------------------------------- */
 
 typedef int holds(const struct semver *v, const struct constraint *c);
 
@@ -284,7 +284,7 @@ check(const struct semver *v, const struct constraint *c)
 	return (0);
 }
 
-/* --- all of them ------------------------------------------------------------------ */
+/* --- all of them -------------------------------------------------------- */
 
 /* What stands between two "||": whether ${v} fits, when there is one. */
 static int

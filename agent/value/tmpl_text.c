@@ -55,7 +55,7 @@ text_replace(struct text s, struct text old, struct text with,
 	buf_add(out, s.p, s.n);
 }
 
-/* --- split ------------------------------------------------------------------ */
+/* --- split -------------------------------------------------------------- */
 
 /* The length of the next part, and in *skip of what separates it. */
 static size_t
@@ -145,7 +145,7 @@ text_repeat(struct text s, int64_t count, struct buf *out, struct err *err)
 	return (0);
 }
 
-/* --- trim --------------------------------------------------------------------- */
+/* --- trim --------------------------------------------------------------- */
 
 static int
 holds_rune(struct text set, uint32_t rune)

@@ -9,7 +9,7 @@
 /* Types and methods of Go's package time.  Those with more than one result,
  * which a template cannot call anyway, are left out. */
 
-/* --- types -------------------------------------------------------------------- */
+/* --- types -------------------------------------------------------------- */
 
 static int
 time_string(struct tmpl_run *run, const struct tv *v, struct buf *out,
@@ -130,7 +130,7 @@ self(const struct tmpl_call *c)
 	return (date_of(&c->self));
 }
 
-/* --- parts of a time -------------------------------------------------------------- */
+/* --- parts of a time ---------------------------------------------------- */
 
 enum part { YEAR, MONTH, DAY, HOUR, MINUTE, SECOND, YDAY, WEEKDAY };
 
@@ -252,7 +252,7 @@ f_unix_nano(struct tmpl_call *c, struct tv *ret, struct err *err)
 	return (unix_time(c, 1000000000, ret));
 }
 
-/* --- other times --------------------------------------------------------------------- */
+/* --- other times -------------------------------------------------------- */
 
 static int
 f_add(struct tmpl_call *c, struct tv *ret, struct err *err)
@@ -360,7 +360,7 @@ f_round(struct tmpl_call *c, struct tv *ret, struct err *err)
 	return (round_time(c, 1, ret, err));
 }
 
-/* --- two times --------------------------------------------------------------------------- */
+/* --- two times ---------------------------------------------------------- */
 
 static int
 f_sub(struct tmpl_call *c, struct tv *ret, struct err *err)
@@ -402,7 +402,7 @@ f_equal(struct tmpl_call *c, struct tv *ret, struct err *err)
 	return (0);
 }
 
-/* --- text ---------------------------------------------------------------------------------- */
+/* --- text --------------------------------------------------------------- */
 
 static int
 f_format(struct tmpl_call *c, struct tv *ret, struct err *err)
@@ -505,7 +505,7 @@ const struct tmpl_func tmpl_time_methods[] = {
 	{ NULL, NULL, NULL, 0, { NULL }, NULL },
 };
 
-/* --- durations ------------------------------------------------------------------------------- */
+/* --- durations ---------------------------------------------------------- */
 
 static int
 whole_units(struct tmpl_call *c, int64_t unit, struct tv *ret)

@@ -83,7 +83,7 @@ fail(const char *what, struct err *err)
 	return (err_set(err, ERR_INVALID, "%s", what));
 }
 
-/* --- escapes ---------------------------------------------------------------- */
+/* --- escapes ------------------------------------------------------------ */
 
 static int
 check_escape(struct text s, size_t i, enum mode mode, struct err *err)
@@ -157,7 +157,7 @@ escape(struct text s, enum mode mode, struct buf *out)
 	}
 }
 
-/* --- the authority ------------------------------------------------------------- */
+/* --- the authority ------------------------------------------------------ */
 
 static int
 valid_port(struct text s)
@@ -294,7 +294,7 @@ parse_authority(struct tmpl_run *run, struct text s, struct tmpl_url *u,
 	return (unescape(run, password, USER, &u->password, err));
 }
 
-/* --- the whole -------------------------------------------------------------------- */
+/* --- the whole ---------------------------------------------------------- */
 
 static int
 has_control(struct text s)

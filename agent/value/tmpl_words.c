@@ -6,7 +6,7 @@
 #include "value/tmpl_case.h"
 #include "value/tmpl_words.h"
 
-/* --- goutils ---------------------------------------------------------------- */
+/* --- goutils ------------------------------------------------------------ */
 
 /* One line of the result; returns where the next one starts. */
 static size_t
@@ -183,7 +183,7 @@ words_title(const char *s, size_t n, struct buf *out)
 	}
 }
 
-/* --- xstrings ------------------------------------------------------------------ */
+/* --- xstrings ----------------------------------------------------------- */
 
 static int
 is_connector(uint32_t r)

@@ -33,7 +33,7 @@ read_oid(struct der *s, struct der *ret)
 	    !der_valid_oid(*ret) ? -1 : 0);
 }
 
-/* --- parts -------------------------------------------------------------------- */
+/* --- parts -------------------------------------------------------------- */
 
 static int
 version(struct der *tbs, int *ret, struct err *err)
@@ -172,7 +172,7 @@ validity(struct der *tbs, struct err *err)
 	return (moment(&s, err) == -1 ? -1 : moment(&s, err));
 }
 
-/* --- the key ---------------------------------------------------------------------- */
+/* --- the key ------------------------------------------------------------ */
 
 static int
 rsa_key(const struct algorithm *a, struct der key, struct err *err)
@@ -234,7 +234,7 @@ public_key(struct der *tbs, struct err *err)
 	return (0);
 }
 
-/* --- extensions ------------------------------------------------------------------------ */
+/* --- extensions --------------------------------------------------------- */
 
 static int
 extension(struct der s, struct err *err)
@@ -274,7 +274,7 @@ extensions(struct der *tbs, int of_version, struct err *err)
 	return (0);
 }
 
-/* --- the certificate -------------------------------------------------------------------- */
+/* --- the certificate ---------------------------------------------------- */
 
 static int
 signature_algorithms(struct der *tbs, struct der *outer, struct err *err)

@@ -31,7 +31,7 @@ struct location {
 	size_t nzones;
 	const struct change *changes;
 	size_t nchanges;
-	const char *rule;		/* "CET-1CEST,M3.5.0,M10.5.0/3", or "" */
+	const char *rule;	/* "CET-1CEST,M3.5.0,M10.5.0/3", or "" */
 	char *file;
 };
 
@@ -54,7 +54,7 @@ zone_equal(const struct location *a, const struct location *b)
 	    memcmp(a->name, b->name, a->n) == 0);
 }
 
-/* --- looking up ------------------------------------------------------------- */
+/* --- looking up --------------------------------------------------------- */
 
 /* lookupFirstZone: what holds before the first change. */
 static const struct zone *
@@ -147,7 +147,7 @@ zone_lookup_name(const struct location *l, const char *name, size_t n,
 	return (1);
 }
 
-/* --- making --------------------------------------------------------------------- */
+/* --- making ------------------------------------------------------------- */
 
 int
 zone_fixed(struct tmpl_run *run, const char *name, size_t n, int64_t offset,
@@ -308,7 +308,7 @@ parse(struct location *l, size_t len)
 	return (fill_changes(l, times, size, index, n[N_TIME]));
 }
 
-/* --- files ------------------------------------------------------------------------ */
+/* --- files -------------------------------------------------------------- */
 
 static void
 location_free(struct location *l)

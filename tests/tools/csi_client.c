@@ -73,7 +73,7 @@ bytes(const char *s)
 	return ((ProtobufCBinaryData){ strlen(v.s), v.u });
 }
 
-/* --- building requests ----------------------------------------------------- */
+/* --- building requests -------------------------------------------------- */
 
 static unsigned char *
 frame(const ProtobufCMessage *m, size_t *ret_len)
@@ -126,7 +126,8 @@ map(Csi__V1__MapEntry *out, Csi__V1__MapEntry **ptrs, const struct pair *v,
 static void
 pod_info(struct options *o)
 {
-	static const char *const keys[5] = { "pod.name", "pod.namespace", "pod.uid",
+	static const char *const keys[5] = { "pod.name", "pod.namespace",
+	    "pod.uid",
 	    "serviceAccount.name", "ephemeral" };
 	const char *values[5] = { o->pod, o->ns, o->uid, o->account, "true" };
 	char full[128];
@@ -231,7 +232,7 @@ empty_frame(const struct options *o, long i, size_t *ret_len)
 	return (frame(&r.base, ret_len));
 }
 
-/* --- printing answers ------------------------------------------------------ */
+/* --- printing answers --------------------------------------------------- */
 
 static void
 bad_body(void)
@@ -378,7 +379,7 @@ static const struct command {
 	    unpublish_frame, show_empty, 1 },
 };
 
-/* --- the wire -------------------------------------------------------------- */
+/* --- the wire ----------------------------------------------------------- */
 
 struct rpc {
 	struct gc g;
@@ -580,7 +581,7 @@ bench(const struct options *o, const struct command *c)
 	return (rc);
 }
 
-/* --- options --------------------------------------------------------------- */
+/* --- options ------------------------------------------------------------ */
 
 static void
 pair_add(struct pair *v, size_t *n, char *text)

@@ -58,7 +58,7 @@ struct fix {
 
 static struct fix *fix;
 
-/* --- the backend ----------------------------------------------------------- */
+/* --- the backend -------------------------------------------------------- */
 
 static void
 take(const char *id, struct csi_call *c, int is_unpublish)
@@ -125,7 +125,7 @@ registered(void *arg, const char *driver, int ok, const char *message)
 		    listen_at(fix->reg_path), NULL), 0);
 }
 
-/* --- the loop and the clients ---------------------------------------------- */
+/* --- the loop and the clients ------------------------------------------- */
 
 static int
 listen_at(const char *path)
@@ -415,7 +415,7 @@ teardown(void **state)
 	return (0);
 }
 
-/* --- services -------------------------------------------------------------- */
+/* --- services ----------------------------------------------------------- */
 
 static void
 test_identity(void **state)
@@ -541,7 +541,7 @@ test_garbage_message(void **state)
 	peer_free(p);
 }
 
-/* --- one operation a volume ------------------------------------------------ */
+/* --- one operation a volume --------------------------------------------- */
 
 static void
 test_busy(void **state)
@@ -655,7 +655,7 @@ test_stop(void **state)
 	peer_free(p);
 }
 
-/* --- registration ---------------------------------------------------------- */
+/* --- registration ------------------------------------------------------- */
 
 static void
 test_registration(void **state)
@@ -691,7 +691,7 @@ test_registration(void **state)
 	peer_free(q);
 }
 
-/* --- connections ----------------------------------------------------------- */
+/* --- connections -------------------------------------------------------- */
 
 static void
 test_foreign_user(void **state)

@@ -166,7 +166,7 @@ answered(const struct gc_call *c, int code)
 	assert_int_equal(c->code, code);
 }
 
-/* --- ordinary calls -------------------------------------------------------- */
+/* --- ordinary calls ----------------------------------------------------- */
 
 static void
 test_settings_first(void **state)
@@ -351,7 +351,7 @@ test_unknown(void **state)
 	free(p);
 }
 
-/* --- the message ----------------------------------------------------------- */
+/* --- the message -------------------------------------------------------- */
 
 static void
 test_message_limit(void **state)
@@ -409,7 +409,7 @@ test_prefix_lies(void **state)
 	assert_int_equal(f->handled, 0);
 }
 
-/* --- frames by hand -------------------------------------------------------- */
+/* --- frames by hand ----------------------------------------------------- */
 
 #define MAGIC "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
@@ -776,7 +776,8 @@ test_garbage(void **state)
 	struct fix *f = *state;
 
 	assert_int_equal(grpc_session_in(f->s,
-	    (const uint8_t *)"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 27, NULL), -1);
+	    (const uint8_t *)"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 27,
+	    NULL), -1);
 }
 
 /* HEADERS without a byte are a request too, a malformed one. */
@@ -819,7 +820,7 @@ test_trailers_without_end(void **state)
 	    NGHTTP2_PROTOCOL_ERROR);
 }
 
-/* --- waiting --------------------------------------------------------------- */
+/* --- waiting ------------------------------------------------------------ */
 
 static void
 test_deadline(void **state)
@@ -962,7 +963,8 @@ main(void)
 		T(test_malformed), T(test_http_errors),
 		T(test_header_list_limit), T(test_continuation_flood),
 		T(test_noise), T(test_rapid_reset), T(test_garbage),
-		T(test_empty_headers), T(test_trailers_without_end), T(test_deadline),
+		T(test_empty_headers), T(test_trailers_without_end),
+		T(test_deadline),
 		T(test_deadline_partial), T(test_cancel), T(test_goaway),
 		T(test_timeout_forms),
 	};

@@ -30,7 +30,7 @@ stop_clean(void **state)
 	return (0);
 }
 
-/* --- names ------------------------------------------------------------------- */
+/* --- names -------------------------------------------------------------- */
 
 static void
 test_hostile_names(void **state)
@@ -52,7 +52,8 @@ test_hostile_names(void **state)
 		{ "close to ours", "..nodeseal2/x" },
 		{ "newline", "a\nb" }, { "escape", "\033[31m" },
 		{ "DEL", "a\177" }, { "Latin-1", "caf\351" },
-		{ "overlong UTF-8", "\300\257" }, { "surrogate", "\355\240\200" },
+		{ "overlong UTF-8", "\300\257" },
+		{ "surrogate", "\355\240\200" },
 		{ "too high", "\364\220\200\200" }, { "cut UTF-8", "a\303" },
 		{ "C1 control", "\302\205" },
 		{ "component of 256", long_component },
@@ -88,7 +89,7 @@ test_hostile_names(void **state)
 	    TARGET), FSPROJ_OK);
 }
 
-/* --- frames ------------------------------------------------------------------ */
+/* --- frames ------------------------------------------------------------- */
 
 static int
 ask_begin(struct fsproj_request q)
@@ -211,7 +212,7 @@ test_nul_in_name(void **state)
 	assert_int_equal(access(TARGET, F_OK), -1);
 }
 
-/* --- races --------------------------------------------------------------------- */
+/* --- races -------------------------------------------------------------- */
 
 static volatile int racing;
 
@@ -347,7 +348,7 @@ test_symlink_race_volume(void **state)
 	    0);
 }
 
-/* --- rights --------------------------------------------------------------------- */
+/* --- rights ------------------------------------------------------------- */
 
 static const char *
 status_line(pid_t pid, const char *key)

@@ -129,7 +129,8 @@ test_swap(void **state)
 	    TARGET), FSPROJ_OK);
 	assert_int_equal(generations_in(TARGET), 1);
 	assert_int_equal(mounts_on(TARGET), 1);
-	assert_non_null(strstr(mount_line_of(TARGET), " ro,nosuid,nodev,noexec,"));
+	assert_non_null(strstr(mount_line_of(TARGET),
+	    " ro,nosuid,nodev,noexec,"));
 	snprintf(expect, sizeof(expect), "%s ..data new user ",
 	    link_of(TARGET "/..data"));
 	assert_string_equal(names_in(TARGET), expect);

@@ -95,7 +95,8 @@ test_read(void **state)
 static void
 test_object(void **state)
 {
-	char kind[] = "Secret", ns[] = "d", name[] = "n", head[] = "{}", no[] = "";
+	char kind[] = "Secret", ns[] = "d", name[] = "n";
+	char head[] = "{}", no[] = "";
 	uint8_t body[] = { 0, 1, 2, 0, 255 };
 	struct job_object a = { kind, ns, name, head, body, sizeof(body), no };
 	struct job_object b;
@@ -140,8 +141,10 @@ test_finding(void **state)
 static void
 test_fetch(void **state)
 {
-	char cls[] = "nodeseal", no[] = "", ns[] = "d", one[] = "a", two[] = "b";
-	struct job_body bodies[] = { { (const uint8_t *)"{}", 2 }, { NULL, 0 } };
+	char cls[] = "nodeseal", no[] = "", ns[] = "d";
+	char one[] = "a", two[] = "b";
+	struct job_body bodies[] = { { (const uint8_t *)"{}", 2 },
+	    { NULL, 0 } };
 	struct job_name items[] = { { ns, one }, { ns, two } };
 	struct job_fetch a = { .core_key = { 9 },
 		.flags = JOB_CLAIM_UNCLASSED | JOB_AMBIENT_IDENTITY,

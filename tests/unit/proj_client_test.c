@@ -506,7 +506,8 @@ test_path_check(void **state)
 		"a/./b", "a/../b", "../a", "..data", "..x/y", "..nodeseal",
 		"..nodeseal/status.json", "a\nb", "a\177", "caf\351",
 		"\300\257", "\302\205" };
-	static const char *const good[] = { "a", ".a", "a..b", "a/..b", "caf\303\251/x", "tls.crt" };
+	static const char *const good[] = { "a", ".a", "a..b", "a/..b",
+	    "caf\303\251/x", "tls.crt" };
 	char name[1200], deep[80];
 	size_t i;
 
