@@ -286,7 +286,7 @@ fill_args(struct tmpl_run *run, const struct tv *dot,
 /* A call costs as much as a function may look at: without it, a few large
  * values make few steps into hours. */
 static int
-charge(struct tmpl_run *run, const struct tv *v, size_t n, struct err *err)
+pay_call(struct tmpl_run *run, const struct tv *v, size_t n, struct err *err)
 {
 	uint64_t cost = 0;
 	size_t i;
@@ -371,7 +371,7 @@ eval_call(struct tmpl_run *run, const struct tv *dot,
 			return (-1);
 	}
 	if (fill_args(run, dot, f, args, c.v, nin, err) == -1 ||
-	    charge(run, c.v, nin, err) == -1)
+	    pay_call(run, c.v, nin, err) == -1)
 		return (-1);
 	if (f->fn == builtin_call && call_callee(run, args, &c.v[0], &c.self,
 	    err) == -1)
