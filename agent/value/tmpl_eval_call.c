@@ -317,18 +317,6 @@ fail_call(struct tmpl_run *run, struct tv name, const struct node *at,
 	return (-1);
 }
 
-/* Most functions look through their strings: that is work too. */
-static int
-count_texts(struct tmpl_run *run, const struct tmpl_call *c, struct err *err)
-{
-	size_t i, n = 0;
-
-	for (i = 0; i < c->n; i++)
-		if (tv_kind(&c->v[i]) == TK_STRING)
-			n += c->v[i].u.s.n / 256;
-	return (n == 0 ? 0 : tmpl_steps(run, n, err));
-}
-
 /* call wants to know how its first argument is spelled. */
 static int
 call_callee(struct tmpl_run *run, const struct eval_args *args,
