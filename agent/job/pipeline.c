@@ -112,6 +112,11 @@ blame(struct run *run, const struct err *err)
 	r->http_status = c->env.http_status;
 	r->retry_after_ms = c->env.retry_after_ms;
 	r->host = str_dup(c->env.host);
+	if (c->env.ours != NULL) {
+		free(r->ours);
+		r->ours = str_fmt("%s %s: %s", m->kind_name, m->name,
+		    c->env.ours);
+	}
 	if (!c->usable && c->why != NULL) {
 		free(r->ours);
 		r->ours = str_fmt("%s %s: %s", m->kind_name, m->name, c->why);

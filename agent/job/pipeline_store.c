@@ -158,7 +158,7 @@ pipeline_conn_free(void *arg)
 
 	if (c->conn != NULL)
 		c->ps->driver->close(c->conn);
-	free(c->env.host);
+	provider_env_clear(&c->env);
 	free(c->ns);
 	free(c->why);
 	free(c);

@@ -343,6 +343,8 @@ prepare_fsproj(struct keeper *k, uid_t uid, struct err *err)
 static int
 prepare_children(struct keeper *k, int argc, char **argv, struct err *err)
 {
+	static const char *const levels[] = { "error", "warn", "info",
+		"debug" };
 	uid_t uid = geteuid() == 0 ? k->cfg->user : (uid_t)-1;
 	struct child *z = &k->child[ZYGOTE], *c = &k->child[CORE];
 	cleanup_free char *job = program_path("nodeseal-job", err);
@@ -352,6 +354,9 @@ prepare_children(struct keeper *k, int argc, char **argv, struct err *err)
 	if (job == NULL || self == NULL)
 		return (-1);
 	z->argv = words(&n, NULL, job, "zygote", "--fd", "3", NULL);
+	z->argv = words(&n, z->argv, "--log-level", levels[k->cfg->log_level],
+	    "--log-format", k->cfg->log_format == LOG_JSON ? "json" : "text",
+	    NULL);
 	if (k->cfg->require_sandbox)
 		z->argv = words(&n, z->argv, "--require-sandbox", NULL);
 	z->uid = uid == (uid_t)-1 ? uid : uid + 2;

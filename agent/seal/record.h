@@ -21,7 +21,7 @@
  */
 #define RECORD_KEY_LEN 32
 #define RECORD_HASH_LEN 32
-#define RECORD_PLAIN_MAX ((1u << 20) + 4096)
+#define RECORD_PLAIN_MAX ((3u << 19) + 4096)	/* model's PAYLOAD_MAX fits */
 
 enum record_kind { RECORD_PAYLOAD = 1,	/* an ExternalSecret's result */
 	RECORD_BODY = 2 };		/* an object's whole JSON */
