@@ -80,7 +80,7 @@ def floor_publish(n):
 
 def bench_publish():
     ours, floor = [], []
-    with Agent() as a:
+    with Agent("--log-level", "info") as a:
         five_keys(a)
         publishes(a, 20, "warm")
         for run in range(RUNS):
@@ -92,7 +92,7 @@ def bench_publish():
            statistics.median(ours) / f, 3, "x", f > 1.5 * FLOOR_PUBLISH_US)
     burst, again = [], []
     for run in range(RUNS):
-        with Agent() as a:
+        with Agent("--log-level", "info") as a:
             five_keys(a)
             publishes(a, 2, "warm")
             for i in range(110):
@@ -163,7 +163,7 @@ def bench_sync():
                 capture_output=True, text=True, check=True)
             floor.append(float(out.stdout))
             requests, logins = bao.counts()
-            with Agent(csi=False) as a:
+            with Agent("--log-level", "info", csi=False) as a:
                 objects = [vault_store(bao.url),
                            secret("role", {"id": ROLE[1]})]
                 for i in range(n):
@@ -196,7 +196,7 @@ def pss(pid):
 
 
 def bench_memory():
-    with Agent() as a:
+    with Agent("--log-level", "info") as a:
         data = {f"k{i}": f"value-{i}" for i in range(5)}
         a.manifest("a.yaml", documents(fake_store(data), *[external_secret(
             f"es-{i}", {k: k for k in data},
