@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/yaml.h"
 #include "job/template_internal.h"
+#include "value/tmpl_yaml.h"
 #include "value/tmpl.h"
 
 /*
@@ -189,50 +190,13 @@ apply_map(const struct scope *s, const char *where, const struct json *map,
 	return (0);
 }
 
-/* Does libyaml's parser say this, and not its scanner? */
-static int
-is_parser_problem(const char *s)
-{
-	static const char *const words[] = { "did not find expected <",
-		"did not find expected node content",
-		"did not find expected '-' indicator",
-		"did not find expected key", "did not find expected ','",
-		"found undefined tag handle", "found duplicate %",
-		"found incompatible YAML document" };
-	size_t i;
-
-	for (i = 0; i < ARRAY_LEN(words); i++)
-		if (strncmp(s, words[i], strlen(words[i])) == 0)
-			return (1);
-	return (0);
-}
-
-/*
- * What base/yaml says as goyaml v2 says it (decode.go, fail): no line when
- * it is the first one; the parser's problems are counted from 0.
- */
 static void
 yaml_words(struct err *err, int is_map)
 {
-	cleanup_free char *copy = str_dup(err_msg(err));
-	char *end = NULL;
-	unsigned long line;
-
-	if (strncmp(copy, "line ", 5) == 0) {
-		line = strtoul(copy + 5, &end, 10);
-		if (strncmp(end, ": ", 2) == 0) {
-			line -= line == 1 || is_parser_problem(end + 2);
-			if (line > 0 && strncmp(end, ": unknown anchor",
-			    16) != 0)
-				err_set(err, err->kind, "line %lu%s", line,
-				    end);
-			else
-				err_set(err, err->kind, "%s", end + 2);
-		}
-	}
+	tmpl_yaml_words(err);
 	err_wrap(err, is_map ? "could not unmarshal template to "
-	    "'map[string][]byte': error converting YAML to JSON: yaml" :
-	    "could not unmarshal template YAML: yaml");
+	    "'map[string][]byte': error converting YAML to JSON" :
+	    "could not unmarshal template YAML");
 }
 
 /* mapScopeApply: the text is a document. */
