@@ -293,7 +293,7 @@ pay_call(struct tmpl_run *run, const struct tv *v, size_t n, struct err *err)
 
 	for (i = 0; i < n; i++)
 		cost += tv_kind(&v[i]) == TK_STRING ? tv_len(&v[i]) / 256 :
-		    tv_len(&v[i]) / 8;
+		    tv_kind(&v[i]) == TK_SLICE ? tv_len(&v[i]) / 8 : 0;
 	return (tmpl_steps(run, cost, err));
 }
 

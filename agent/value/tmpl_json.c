@@ -177,7 +177,8 @@ print_container(struct printer *p, const struct level *up,
 		l.n = v->u.l.n;
 	}
 	if (check_cycle(p, &l, err) == -1 ||
-	    tmpl_steps(p->run, 1, err) == -1 || tmpl_enter(p->run, err) == -1)
+	    tmpl_steps(p->run, 1 + tv_len(v) / 8, err) == -1 ||
+	    tmpl_enter(p->run, err) == -1)
 		return (-1);
 	if (tv_kind(v) == TK_MAP)
 		rc = print_map(p, &l, v, err);
