@@ -47,8 +47,8 @@ static const struct {
 	    ERR_LIMIT, "nested deeper" },
 	{ SELF "{{ mustToJson $d }}", ERR_INVALID,
 	    "encountered a cycle via map[string]interface {}" },
-	{ "{{ fromJson (print (repeat 5000 \"[\") (repeat 5000 \"]\")) | len }}",
-	    ERR_LIMIT, "nested deeper" },
+	{ "{{ fromJson (print (repeat 5000 \"[\") (repeat 5000 \"]\")) | "
+	    "len }}", ERR_LIMIT, "nested deeper" },
 	{ "{{ mustFromJson (print (repeat 20000 \"[\") (repeat 20000 \"]\")) "
 	    "}}", ERR_INVALID, "exceeded max depth" },
 	{ "{{ $l := list 1 }}{{ range until 4000 }}{{ $l = list $l }}{{ end }}"

@@ -35,7 +35,7 @@ expect(const char *text, const char *want)
 	assert_string_equal(buf_str(&out), want);
 }
 
-/* --- strings ---------------------------------------------------------------- */
+/* --- strings ----------------------------------------------------------- */
 
 static void
 expect_class(const char *text, size_t len, int (*in)(int))
@@ -86,7 +86,7 @@ test_time(void **state)
 	expect("{{ (now).Before (dateModify \"1ns\" now) }}", "true");
 }
 
-/* --- passwords --------------------------------------------------------------------- */
+/* --- passwords --------------------------------------------------------- */
 
 static void
 test_passwords(void **state)
@@ -114,7 +114,7 @@ test_passwords(void **state)
 	    "false");
 }
 
-/* --- keys and certificates ------------------------------------------------------------ */
+/* --- keys and certificates --------------------------------------------- */
 
 static EVP_PKEY *
 read_key(const char *pem, int type)
