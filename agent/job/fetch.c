@@ -281,11 +281,13 @@ run_items(int fd, const struct job_fetch *m, const struct objects *objects,
 
 static const char *const readable[] = {
 	"/etc", "/run/systemd/resolve", "/lib", "/usr/lib",
-	"/usr/share/ca-certificates", NULL
+	"/usr/share/ca-certificates", "/usr/share/zoneinfo",
+	NULL
 };
 static const char *const readable_ambient[] = {
 	"/etc", "/run/systemd/resolve", "/lib", "/usr/lib",
-	"/usr/share/ca-certificates", "/var/run/secrets", "/run/secrets", NULL
+	"/usr/share/ca-certificates", "/usr/share/zoneinfo",
+	"/var/run/secrets", "/run/secrets", NULL
 };
 
 int

@@ -49,7 +49,8 @@ run_job(enum job_kind kind, int fd, void *arg)
  * children inherit. */
 static const char *const readable[] = {
 	"/etc", "/run/systemd/resolve", "/lib", "/usr/lib",
-	"/usr/share/ca-certificates", "/var/run/secrets", "/run/secrets", NULL
+	"/usr/share/ca-certificates", "/usr/share/zoneinfo",
+	"/var/run/secrets", "/run/secrets", NULL
 };
 
 static int

@@ -76,5 +76,19 @@ def test_nothing_claimed_is_not_fetched():
         assert a.status()["cache"]["records"] == 1, a.status()["cache"]
 
 
+def test_templates_know_the_time_zones():
+    """The sandbox of a job must leave zoneinfo readable."""
+    with Agent(csi=False) as a:
+        a.manifest("a.yaml", documents(
+            fake_store({"db": "x"}),
+            external_secret("app", {"k": "db"}, target={"template": {"data": {
+                "when": '{{ dateInZone "15:04 MST" (toDate "2006-01-02" '
+                        '"2026-07-01") "Europe/Berlin" }}'}}}),
+            host_projection("web", ["app"], "web/tls")))
+        wait(lambda: os.path.exists(path_of(a, "when")))
+        assert read(path_of(a, "when")) == b"02:00 CEST", read(
+            path_of(a, "when"))
+
+
 if __name__ == "__main__":
     main(globals())
