@@ -152,7 +152,7 @@ test_disk_roots(void **state)
 	assert_non_null(mkdtemp(dir));
 	if (mount_in_ram(open(dir, O_PATH | O_CLOEXEC))) {
 		rmdir(dir);
-		skip();
+		skip();		/* /tmp is in RAM: no disk here */
 	}
 	snprintf(path, sizeof(path), "%s/a", dir);
 	snprintf(note, sizeof(note), "%s/note", dir);
