@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEAL_FILE_H
+#define SEAL_FILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "seal/snapshot.h"
+
+/*
+ * The sealed file on its disk: <state>/cache.seal, the one before it
+ * cache.seal.prev, what cannot be trusted cache.seal.quarantine; and the
+ * witness, a second place (another directory) that knows the newest
+ * generation.  Directories are descriptors: whoever opened them decided where.
+ * Blocking; the agent calls file_write in a thread of its own.
+ */
+#define SEAL_FILE "cache.seal"
+#define SEAL_FILE_PREV "cache.seal.prev"
+#define SEAL_FILE_QUARANTINE "cache.seal.quarantine"
+
+struct seal_place {
+	int dir;		/* of the sealed file */
+	int witness_dir;	/* of the witness; -1: none */
+	char *witness;		/* its name there */
+};
+
+/**
+ * seal_file_write(p, data, len, head, err):
+ * Make ${data} the sealed file: a new file without a name or with a temporary
+ * one, written whole, fsync, the present file linked as cache.seal.prev, rename,
+ * fsync of the directory; then the witness in the same way (it never knows
+ * more than the disk holds).  Whatever fails or dies when: the file is old or
+ * new.  A descriptor whose fsync failed is never fsynced again; the temporary
+ * file goes away.  TRANSIENT (EIO, ENOSPC …) and DENIED (EROFS, EACCES).
+ */
+int seal_file_write(const struct seal_place *p, const void *data, size_t len,
+    const struct snapshot_head *head, struct err *err);
+
+enum seal_state { SEAL_OK, SEAL_EMPTY, SEAL_PARTIAL, SEAL_FOREIGN,
+	SEAL_TAMPERED, SEAL_ROLLED_BACK };
+/* "ok", "empty" … as in cache.state of `status`. */
+const char *seal_state_name(enum seal_state s);
+
+struct seal_loaded {
+	enum seal_state state;
+	char *problem;		/* in words, NULL when there is none */
+	struct snapshot snapshot;	/* empty unless OK or PARTIAL */
+	uint64_t generation;	/* highest that anybody knows of: the next
+				 * write takes one more */
+	int64_t sealed_at;	/* mtime of what was loaded, wall ms; 0 */
+	size_t bytes;
+};
+
+/**
+ * seal_file_load(p, root, node, cluster, min_generation, scratch, ret, err):
+ * Load the newest that can be trusted.  ${min_generation}: what others know
+ * (the NodeSeal object; 0 nothing).
+ *
+ *	no file, no witness			EMPTY
+ *	whole, generation >= all that is known	OK
+ *	damaged, the one before whole		PARTIAL, that one is given; the
+ *						damaged one goes to quarantine
+ *	whole, but older than the witness or
+ *	${min_generation}			ROLLED_BACK, quarantine
+ *	gone, but the witness knows of one	ROLLED_BACK
+ *	of another key, node or cluster		FOREIGN, quarantine
+ *	damaged, and no good one before		TAMPERED, quarantine
+ *	a newer format				FOREIGN, quarantine, saying so
+ *
+ * cache.seal.prev counts as good when it is whole and exactly as old as a
+ * file before the witness's may be (generation >= witness - 1).
+ * Temporary files of a write that died are removed.  Fails (-1) only when the
+ * directory itself cannot be used; wrong owner or mode of the directory or of a
+ * file is DENIED, naming what to do.
+ */
+int seal_file_load(const struct seal_place *p,
+    const uint8_t root[static RECORD_KEY_LEN],
+    const uint8_t node[static SNAPSHOT_ID_LEN],
+    const uint8_t cluster[static SNAPSHOT_ID_LEN], uint64_t min_generation,
+    uint8_t scratch[static SNAPSHOT_SCRATCH], struct seal_loaded *ret,
+    struct err *err);
+void seal_loaded_clear(struct seal_loaded *l);
+
+#endif
