@@ -228,6 +228,8 @@ es_parse(const struct json *obj, const char *ns, struct external_secret **ret,
 	object_meta_check(obj, &es->meta, f);
 	record_parse(&root, obj, NULL, es, f);
 	complete(es, obj);
+	offline_parse(es->meta.annotations, json_path(obj,
+	    "metadata.annotations"), &es->offline, f);
 	if (f != NULL) {
 		es_admission(es, json_get(obj, "spec"), f);
 		check_schedules(es, obj, f);

@@ -3,6 +3,7 @@
 #define MODEL_EXTERNAL_SECRET_H
 
 #include "model/object.h"
+#include "model/offline.h"
 
 /*
  * external-secrets.io/v1 ExternalSecret, field for field (eso.md 1.2), with the
@@ -131,6 +132,7 @@ struct external_secret {
 	enum es_refresh refresh;
 	int64_t refresh_interval_ms;	/* default 1h */
 	struct sync_window window;	/* n == 0: none */
+	struct offline_policy offline;	/* of its annotations alone */
 	struct es_data *data;
 	size_t ndata;
 	struct es_data_from *from;

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "base/err.h"
+#include "base/json.h"
 #include "base/strmap.h"
 #include "model/object.h"
 
@@ -43,18 +43,15 @@ struct offline_policy {
 void offline_default(struct offline_policy *p);
 
 /**
- * offline_parse(annotations, p, err):
- * Read what is said over the defaults.  INVALID at the first value that is not
- * known, naming the annotation, the value and what may stand there; an
- * annotation of our prefix that we do not know is INVALID too, with the
- * nearest known name.
+ * offline_parse(annotations, node, p, f):
+ * Read what is said over the defaults.  Each value that is not known, and each
+ * annotation of our prefix that is not, is a REJECT finding of ours (FINDING_OURS)
+ * that names it and what may stand there; an object with one is of no use, its
+ * policy then is the rest.  ${node}: metadata.annotations, for the findings'
+ * lines; it and ${f} may be NULL.
  */
-int offline_parse(const struct strmap *annotations, struct offline_policy *p,
-    struct err *err);
-
-/* offline_check(annotations, f): the same for `check` and for conditions:
- * every one of them as a REJECT finding of ours. */
-void offline_check(const struct strmap *annotations, struct findings *f);
+void offline_parse(const struct strmap *annotations, const struct json *node,
+    struct offline_policy *p, struct findings *f);
 
 /* offline_narrow(p, ceiling): ${p} becomes the stricter of the two, field by
  * field.  A ceiling without warn-after leaves ${p}'s alone. */

@@ -199,6 +199,8 @@ store_parse(const struct json *obj, const char *ns, struct store **ret,
 	record_parse(&root, obj, NULL, s, f);
 	parse_provider(s, json_path(obj, "spec.provider"), f);
 	parse_refresh(s, json_path(obj, "spec.refreshInterval"), f);
+	offline_parse(s->meta.annotations, json_path(obj,
+	    "metadata.annotations"), &s->offline, f);
 	*ret = s;
 	return (0);
 }

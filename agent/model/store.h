@@ -3,6 +3,7 @@
 #define MODEL_STORE_H
 
 #include "model/object.h"
+#include "model/offline.h"
 
 /* SecretStore and ClusterSecretStore (eso.md 1.4). */
 struct store_condition {
@@ -24,6 +25,7 @@ struct store {
 	int64_t refresh_interval_ms;	/* 0: the default of 5 min */
 	struct store_condition *conditions;
 	size_t nconditions;
+	struct offline_policy offline;	/* ceiling for all users */
 };
 
 /* store_parse: as es_parse, for both kinds.  What is below spec.provider.<key>
