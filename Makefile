@@ -39,7 +39,7 @@ OPT_fuzzcov := -O1 -g -fprofile-instr-generate -fcoverage-mapping \
 OPT := $(OPT_$(FLAVOUR)) $(HARDEN_$(FLAVOUR))
 # A weakened build, the control of a security or crash test: WEAKEN=name.
 ifneq ($(WEAKEN),)
-B := build/weak-$(WEAKEN)
+B := build/weak-$(WEAKEN)$(if $(filter-out release,$(FLAVOUR)),-$(FLAVOUR))
 OPT += -DWEAKEN_$(WEAKEN)
 endif
 CFLAGS_ALL := -std=gnu11 $(OPT) $(HARDEN) $(WARN) $(WERROR) -Iagent -I. -I$(B)/gen \
