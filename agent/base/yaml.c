@@ -239,10 +239,35 @@ read_stream(struct reader *r, struct yaml_docs *docs)
 	}
 }
 
+/* kubectl splits files before it reads them, at lines of "---" and a comment
+ * that may touch it (k8s.io/apimachinery, util/yaml, YAMLReader); to YAML that
+ * would be text.  ${copy} becomes the text with such comments blanked; it
+ * stays empty when there are none. */
+static void
+blank_marks_comments(const char *text, size_t len, struct buf *copy)
+{
+	const char *end = text + len, *at = text;
+	size_t i;
+
+	while (end - at >= 4) {
+		if (memcmp(at, "---#", 4) == 0) {
+			if (!copy->len)
+				buf_add(copy, text, len);
+			for (i = (size_t)(at - text) + 3; i < copy->len &&
+			    !strchr("\r\n", copy->data[i]); i++)
+				copy->data[i] = ' ';
+		}
+		at = memchr(at, '\n', (size_t)(end - at));
+		if (!at++)
+			break;
+	}
+}
+
 int
 yaml_read(const char *text, size_t len, struct yaml_docs *ret,
     struct err *err)
 {
+	cleanup_buf struct buf copy = BUF_SECRET(YAML_INPUT_MAX);
 	struct reader r = { .text = text, .len = len, .err = err };
 	struct yaml_docs docs = { NULL, 0 };
 	int rc;
@@ -250,6 +275,9 @@ yaml_read(const char *text, size_t len, struct yaml_docs *ret,
 	if (len > YAML_INPUT_MAX)
 		return (err_set(err, ERR_LIMIT, "YAML is larger than %u bytes",
 		    YAML_INPUT_MAX));
+	blank_marks_comments(text, len, &copy);
+	if (copy.len)
+		text = buf_str(&copy);
 	if (!yaml_parser_initialize(&r.parser))
 		return (err_set(err, ERR_INTERNAL, "out of memory"));
 	yaml_parser_set_input_string(&r.parser, (const unsigned char *)text,

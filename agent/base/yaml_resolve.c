@@ -254,7 +254,8 @@ is_timestamp(const char *s)
 	case 't':
 		return (is_time_of_day(s + 1, 1));
 	case ' ':
-		return (is_time_of_day(s + 1, 0));
+		/* Go's layouts take any number of spaces for one. */
+		return (is_time_of_day(s + strspn(s, " "), 0));
 	default:
 		return (0);
 	}

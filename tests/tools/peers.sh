@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Builds the real peers of the tests, once, into a cache outside the tree:
-# OpenBao and csi-sanity with its proxy, from the Go modules pinned here.
+# OpenBao, csi-sanity with its proxy, and Kubernetes' YAML, from the Go modules
+# pinned here.
 # Prints nothing when all is there; PEERS (default ~/.cache/nodeseal-test) is
 # where.  The key of a program is the checksum of what pins it.
 set -eu
@@ -33,3 +34,4 @@ build() {
 build bao openbao github.com/openbao/openbao
 build csi-sanity csi-sanity github.com/kubernetes-csi/csi-test/v5/cmd/csi-sanity
 build sanity-proxy csi-sanity .
+build yaml-peer yaml-peer .

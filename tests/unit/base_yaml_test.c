@@ -124,6 +124,28 @@ test_reads_as_kubernetes_does(void **state)
 	}
 }
 
+/* kubectl cuts there before any reader of YAML sees the text. */
+static void
+test_a_comment_touches_a_mark(void **state)
+{
+	static const char text[] = "---# one\na: 1\n---## two\nb: [\n---#";
+	static const char two[] = "a: 1\n---# x\r\nb: |\n ---# y\n---#z";
+	struct yaml_docs docs = { NULL, 0 };
+	cleanup_err struct err err = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(yaml_read(text, strlen(text), &docs, &err), -1);
+	assert_string_equal(err_msg(&err), "line 5: did not find expected "
+	    "node content");
+	assert_int_equal(yaml_read(two, strlen(two), &docs, NULL), 0);
+	assert_int_equal(docs.n, 3);
+	assert_int_equal(docs.v[1].line, 2);
+	assert_string_equal(json_str(json_get(docs.v[1].root, "b")),
+	    "---# y\n");
+	assert_null(docs.v[2].root);
+	yaml_docs_clear(&docs);
+}
+
 static void
 test_documents_and_lines(void **state)
 {
@@ -305,6 +327,8 @@ static const struct {
 	    "aaaaaaaaaaaaaaaaaaaaaa b c\"",
 	    "a aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 	    "aaaaaaaaaaaaaaaaaaaaaa\n  b c\n" },
+	{ "[\"2001-12-14  21:59:43\",\"2001-12-14 x\"]",
+	    "- \"2001-12-14  21:59:43\"\n- 2001-12-14 x\n" },
 	{ "\"caf\\u00e9 \\u65e5\\u672c\"",
 	    "caf\xc3\xa9 \xe6\x97\xa5\xe6\x9c\xac\n" },
 };
@@ -343,6 +367,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_reads_as_kubernetes_does),
 		cmocka_unit_test(test_documents_and_lines),
+		cmocka_unit_test(test_a_comment_touches_a_mark),
 		cmocka_unit_test(test_duplicate_keys),
 		cmocka_unit_test(test_aliases_are_bounded),
 		cmocka_unit_test(test_aliased_text_is_bounded),
