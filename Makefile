@@ -151,6 +151,7 @@ DEPS := tests/lib/deps.sh
 RUN := tests/lib/run.py --log $(B)/log
 SCENARIOS := $(filter-out tests/scenario/peer_%,$(wildcard tests/scenario/*.py))
 PEERS := $(wildcard tests/scenario/peer_*.py)
+CLUSTER := $(wildcard tests/cluster/*.py)
 # The sanitizers' own speed: shorter loops, longer patience.
 SLOW_asan := --timeout 400
 BUILT = NODESEAL_BUILD=$(abspath $(B))
@@ -187,6 +188,19 @@ test-peers:
 	tests/tools/peers.sh
 	$(MAKE) --no-print-directory -s -j2 all testables
 	$(BUILT) $(RUN) --timeout 400 $(PEERS)
+
+# Against a real Kubernetes and a real OpenBao, built once outside the tree.
+test-cluster: image
+	$(DEPS) test cluster
+	tests/tools/peers.sh cluster
+	$(MAKE) --no-print-directory -s -j2 testables
+	$(BUILT) $(RUN) --jobs 1 --timeout 600 $(CLUSTER)
+
+# The container image, without a daemon or a registry.
+image:
+	$(DEPS) build image
+	$(MAKE) --no-print-directory -s -j2 all
+	daemonset/image/build.py $(B) $(B)/nodeseal.oci.tar
 
 # Include floors, gates, links; both compilers without a warning; format.
 check:
@@ -227,5 +241,5 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all demo test testables run-tests test-asan test-peers check bench fuzz \
-	install clean
+.PHONY: all demo test testables run-tests test-asan test-peers test-cluster image \
+	check bench fuzz install clean

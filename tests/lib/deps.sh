@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Installs the Debian 12 packages that building and testing need, when any of
-# them is missing.  usage: deps.sh [build|test|clang]…
+# them is missing.  usage: deps.sh [build|test|clang|image|cluster]…
 set -eu
 
 build="gcc g++ make libc6-dev libuv1-dev libsodium-dev libnghttp2-dev
@@ -9,6 +9,9 @@ build="gcc g++ make libc6-dev libuv1-dev libsodium-dev libnghttp2-dev
  libcurl4-openssl-dev libssl-dev libre2-dev libcrypt-dev"
 test="libcmocka-dev python3 openssl binutils tzdata"
 clang="clang libclang-rt-14-dev llvm"
+image="python3 ca-certificates tzdata"
+cluster="etcd-server containerd runc containernetworking-plugins busybox-static
+ iptables iproute2 openssl util-linux"
 
 want=""
 for set in "$@"; do
@@ -16,6 +19,8 @@ for set in "$@"; do
 	build) want="$want $build" ;;
 	test) want="$want $test" ;;
 	clang) want="$want $clang" ;;
+	image) want="$want $image" ;;
+	cluster) want="$want $cluster" ;;
 	*) echo "deps.sh: $set: no such set" >&2; exit 2 ;;
 	esac
 done

@@ -52,16 +52,18 @@ def write(path, text):
 class Agent:
     """`nodeseal run` over a folder of manifests, with directories of its own."""
 
-    def __init__(self, *flags, csi=True, env=None, dir_mode=0o700):
+    def __init__(self, *flags, csi=True, env=None, dir_mode=0o700,
+                 kubelet=None):
+        """kubelet: its root directory, when there is a real one."""
         self.base = tempfile.mkdtemp(prefix="nodeseal-")
         os.chmod(self.base, dir_mode)
         self.manifests = os.path.join(self.base, "manifests")
         self.run = os.path.join(self.base, "run")
-        self.kubelet = os.path.join(self.base, "kubelet")
+        self.kubelet = kubelet or os.path.join(self.base, "kubelet")
         self.pods = os.path.join(self.kubelet, "pods")
         self.host = os.path.join(self.run, "host")
         os.mkdir(self.manifests)
-        os.makedirs(self.pods)
+        os.makedirs(self.pods, exist_ok=True)
         self.flags = [
             "--manifests", self.manifests, "--run", self.run, "--state",
             os.path.join(self.base, "state"), "--kubelet-dir", self.kubelet,
@@ -250,8 +252,8 @@ def isolate():
         "--kill-child", "--mount-proc", sys.executable, *sys.argv])
 
 
-def main(names):
-    """Run every test_* of the namespace ``names`` (a module's globals())."""
+def main(names, *args):
+    """Run every test_*(*args) of ``names`` (a module's globals())."""
     isolate()
     only = sys.argv[1:]
     tests = [(n, f) for n, f in names.items()
@@ -261,7 +263,7 @@ def main(names):
     for i, (name, test) in enumerate(tests, 1):
         start = time.monotonic()
         try:
-            test()
+            test(*args)
             word = "ok"
         except Exception:  # pylint: disable=broad-except
             print("# " + traceback.format_exc().replace("\n", "\n# "))

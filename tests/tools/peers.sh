@@ -1,8 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Builds the real peers of the tests, once, into a cache outside the tree:
-# OpenBao, csi-sanity with its proxy, and Kubernetes' YAML, from the Go modules
-# pinned here.
+# Builds the real peers of the tests, once, into a cache outside the tree, from
+# the Go modules pinned here.  usage: peers.sh [store|cluster]…
+#   store    OpenBao, csi-sanity with its proxy, Kubernetes' YAML (the default)
+#   cluster  OpenBao, and Kubernetes: API server, controller manager,
+#            scheduler, kubelet, kubectl
 # Prints nothing when all is there; PEERS (default ~/.cache/nodeseal-test) is
 # where.  The key of a program is the checksum of what pins it.
 set -eu
@@ -14,7 +16,7 @@ key() {
 	cat "$@" | sha256sum | cut -c 1-16
 }
 
-# build NAME FOLDER PACKAGE
+# build NAME FOLDER PACKAGE [FLAGS FOR THE LINKER]
 build() {
 	k=$(key "$here/$2"/go.mod "$here/$2"/go.sum $(ls "$here/$2"/*.go))
 	[ -x "$peers/$1-$k" ] && { ln -sf "$1-$k" "$peers/$1"; return; }
@@ -26,12 +28,42 @@ build() {
 	echo "building $1 (once; minutes)"
 	mkdir -p "$peers"
 	(cd "$here/$2" && CGO_ENABLED=0 go build -mod=mod -buildvcs=false \
-	    -ldflags '-s -w' -o "$peers/$1-$k.new" "$3")
-	mv "$peers/$1-$k.new" "$peers/$1-$k"
+	    -ldflags "-s -w ${4:-}" -o "$peers/$1-$k.$$" "$3")
+	mv "$peers/$1-$k.$$" "$peers/$1-$k"
 	ln -sf "$1-$k" "$peers/$1"
 }
 
-build bao openbao github.com/openbao/openbao
-build csi-sanity csi-sanity github.com/kubernetes-csi/csi-test/v5/cmd/csi-sanity
-build sanity-proxy csi-sanity .
-build yaml-peer yaml-peer .
+bao() {
+	build bao openbao github.com/openbao/openbao
+}
+
+# Without these the components call themselves v0.0.0-master, and what compares
+# versions goes wrong.
+kubernetes() {
+	v=$(sed -n 's/^require k8s.io\/kubernetes v//p' \
+	    "$here/kubernetes/go.mod")
+	minor=${v#1.}
+	at=k8s.io/component-base/version
+	flags="-X $at.gitVersion=v$v -X $at.gitMajor=1"
+	flags="$flags -X $at.gitMinor=${minor%%.*} -X $at.gitCommit=unknown"
+	flags="$flags -X $at.gitTreeState=clean"
+	flags="$flags -X $at.buildDate=1970-01-01T00:00:00Z"
+	for name in kube-apiserver kube-controller-manager kube-scheduler \
+	    kubelet kubectl; do
+		build $name kubernetes k8s.io/kubernetes/cmd/$name "$flags"
+	done
+}
+
+for set in "${@:-store}"; do
+	case $set in
+	store)
+		bao
+		build csi-sanity csi-sanity \
+		    github.com/kubernetes-csi/csi-test/v5/cmd/csi-sanity
+		build sanity-proxy csi-sanity .
+		build yaml-peer yaml-peer .
+		;;
+	cluster) bao; kubernetes ;;
+	*) echo "peers.sh: $set: no such set" >&2; exit 2 ;;
+	esac
+done
