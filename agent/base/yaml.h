@@ -16,8 +16,14 @@
  * leading-0 octal, 1_000, .inf/.nan (refused: no JSON for them), !!binary,
  * timestamps stay strings, << merges in the order of the text, non-string keys
  * become text as there.  Keys that occur twice: the last one wins, and is
- * listed.  Otherwise than there: numbers are doubles (integers beyond 2^53
- * lose digits; keys do not), and a string with a NUL is refused.
+ * listed.  Documents are apart where kubectl cuts a file, "---# text" included
+ * (k8s.io/apimachinery, pkg/util/yaml, YAMLReader).
+ *
+ * Otherwise than there: numbers are doubles (integers beyond 2^53 lose digits;
+ * keys do not), and a string with a NUL is refused; what is libyaml's: the
+ * escapes \/ (taken) and \' (refused), {a:} is refused and not the text "a:",
+ * a byte order mark goes away before any token; what stands behind "..." is
+ * read, and must be YAML.  tests/scenario/peer_yaml.py holds the rest equal.
  */
 struct yaml_dup {
 	int line;		/* of the second occurrence, from 1 */

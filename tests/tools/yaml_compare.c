@@ -116,8 +116,9 @@ odd_tag(const char *text)
 	return (0);
 }
 
-/* A space of Unicode's before a comment; a document's mark before or behind one of YAML's other line breaks, or a
- * comment that touches the first of all marks: only we begin a document. */
+/* A space of Unicode's before a comment; a document's mark before or behind
+ * one of YAML's other line breaks; or a comment that touches the first of all
+ * marks: only we begin a document. */
 static int
 odd_mark(const char *text)
 {
@@ -140,7 +141,7 @@ known(const char *text, size_t len, const char *theirs_text,
 	static const char bom[] = "\xef\xbb\xbf", utf16[] = "\xff\xfe";
 	static const char *const refused[] = {
 		"NUL character",
-		/* No error there when the key comes again with another value. */
+		/* No error there when the key comes again with a value. */
 		"no infinity and no NaN",
 		/* YAML knows no such escape. */
 		"found unknown escape character",
@@ -291,7 +292,8 @@ main(int argc, char **argv)
 		free(again);
 	}
 	printf("%zu equal, %zu refused by both, %zu differ, %zu only they, "
-	    "%zu only we, %zu known, %zu printed otherwise\n", counts.both - counts.differ,
+	    "%zu only we, %zu known, %zu printed otherwise\n",
+	    counts.both - counts.differ,
 	    counts.neither, counts.differ, counts.theirs, counts.ours,
 	    counts.skipped,
 	    counts.printed);
