@@ -258,8 +258,9 @@ blank_marks_comments(const char *text, size_t len, struct buf *copy)
 				copy->data[i] = ' ';
 		}
 		at = memchr(at, '\n', (size_t)(end - at));
-		if (!at++)
+		if (!at)
 			break;
+		at++;
 	}
 }
 
