@@ -34,8 +34,8 @@ header(const struct cache_origin *o, uint64_t generation)
 
 int
 cache_store(struct cache *c, const struct cache_origin *origin,
-    const uint8_t *box, size_t len, struct content **slot, int *ret_changed,
-    struct err *err)
+    struct keys_stream *from, const uint8_t *box, size_t len,
+    struct content **slot, int *ret_changed, struct err *err)
 {
 	struct content *old = *slot, *new;
 	uint64_t generation = old ? old->generation + 1 : 1;
@@ -43,8 +43,8 @@ cache_store(struct cache *c, const struct cache_origin *origin,
 	struct record r = { NULL, 0 };
 	struct facts f = { 0, 0 };
 
-	if (keys_take(c->keys, &h, box, len, old ? old->hash : NULL, check, &f,
-	    &r, ret_changed, err) == -1)
+	if (keys_take(c->keys, from, &h, box, len, old ? old->hash : NULL,
+	    check, &f, &r, ret_changed, err) == -1)
 		return (-1);
 	if (!*ret_changed)
 		return (0);

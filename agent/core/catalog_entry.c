@@ -97,14 +97,14 @@ body_header(const struct entry *e)
 }
 
 static int
-body_take(struct keys *k, struct entry *e, const struct job_object *m,
-    const struct entry *old, struct err *err)
+body_take(struct keys *k, struct keys_stream *from, struct entry *e,
+    const struct job_object *m, const struct entry *old, struct err *err)
 {
 	struct record_header h = body_header(e);
 	int changed;
 
-	if (keys_take(k, &h, m->body, m->body_len, old ? old->hash : NULL,
-	    NULL, NULL, &e->body, &changed, err) == -1)
+	if (keys_take(k, from, &h, m->body, m->body_len,
+	    old ? old->hash : NULL, NULL, NULL, &e->body, &changed, err) == -1)
 		return (err_wrap(err, "%s", e->key));
 	memcpy(e->hash, h.hash, sizeof(e->hash));
 	if (!changed && old) {
@@ -115,8 +115,9 @@ body_take(struct keys *k, struct entry *e, const struct job_object *m,
 }
 
 int
-entry_new(struct keys *k, const struct job_object *m,
-    const struct entry *old, struct entry **ret, struct err *err)
+entry_new(struct keys *k, struct keys_stream *from,
+    const struct job_object *m, const struct entry *old, struct entry **ret,
+    struct err *err)
 {
 	struct entry *e = mem_alloc(sizeof(*e));
 
@@ -127,7 +128,7 @@ entry_new(struct keys *k, const struct job_object *m,
 	e->kind = kind_of(m->kind);
 	e->rejected = str_dup(str_or(m->rejected, ""));
 	if (head_parse(e, m->head, err) == -1 ||
-	    body_take(k, e, m, old, err) == -1) {
+	    body_take(k, from, e, m, old, err) == -1) {
 		entry_free(e);
 		return (-1);
 	}

@@ -145,7 +145,9 @@ char *sync_why(const struct core *c, const struct item *item);
 /* --- result.c: what a job said ------------------------------------------ */
 
 struct store_state *store_state_get(struct core *c, const char *key);
-void result_item(struct core *c, struct item *item, const struct job_item *m);
+/* A payload is the next message of ${from}, the job's. */
+void result_item(struct core *c, struct item *item, struct keys_stream *from,
+    const struct job_item *m);
 /* The job ended without an answer for it: one back-off. */
 void result_lost(struct core *c, struct item *item, const struct err *err);
 /* Not its fault: again as soon as possible, no back-off. */

@@ -24,12 +24,14 @@ struct fetch {
 	char **stores;		/* of the group */
 	size_t nstores;
 	int asked;		/* the request has gone out */
+	struct keys_stream *stream;	/* NULL: its key has not come */
 };
 
 static void
 fetch_free(struct fetch *f)
 {
 	result_probe_end(f->core, f->stores, f->nstores);
+	keys_stream_free(f->stream);
 	plan_stores_free(f->stores, f->nstores);
 	free(f->items);
 	free(f);
@@ -248,6 +250,15 @@ on_hello(struct fetch *f, const struct frame *frame, struct err *err)
 	return (send_request(f, (const uint8_t *)frame->body.data, err));
 }
 
+static int
+on_key(struct fetch *f, const struct frame *frame, struct err *err)
+{
+	if (!f->asked || f->stream)
+		return (err_set(err, ERR_TRANSIENT, "job broke the protocol"));
+	return (keys_stream_new(f->core->keys, frame->body.data,
+	    frame->body.len, &f->stream, err));
+}
+
 /* 1: the job is over, the fetch is gone. */
 static int
 on_item(struct fetch *f, const struct frame *frame, struct err *err)
@@ -263,7 +274,7 @@ on_item(struct fetch *f, const struct frame *frame, struct err *err)
 	}
 	item = STEAL(f->items[m.index]);
 	f->left--;
-	result_item(f->core, item, &m);
+	result_item(f->core, item, f->stream, &m);
 	job_item_clear(&m);
 	/* A store that does not answer: no use to try the others one by
 	 * one; they wait for the probe. */
@@ -303,6 +314,9 @@ on_frame(void *arg, struct frame *frame)
 	switch (frame->type) {
 	case JOB_HELLO:
 		rc = on_hello(f, frame, &err);
+		break;
+	case JOB_KEY:
+		rc = on_key(f, frame, &err);
 		break;
 	case JOB_ITEM:
 		rc = on_item(f, frame, &err);

@@ -5,10 +5,16 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "core/keys.h"
-#include "seal/box.h"
+#include "seal/stream.h"
+
+struct keys_stream {
+	struct stream stream;
+	int used;
+};
 
 /* The largest value, its padding and the keys. */
-#define ARENA_SIZE (RECORD_PLAIN_MAX + 16384)
+#define ARENA_SIZE (RECORD_PLAIN_MAX + 16384 + \
+	KEYS_STREAMS_MAX * sizeof(struct keys_stream))
 
 struct keys {
 	struct arena *arena;
@@ -16,6 +22,7 @@ struct keys {
 	uint8_t *hash;		/* key of the content hash */
 	uint8_t *ns;		/* the namespace's key, for a moment */
 	uint8_t *sk;
+	struct keys_stream *streams;
 	uint8_t pk[BOX_KEY_LEN];
 	size_t empty;		/* mark behind the keys */
 	uint64_t serial;
@@ -35,6 +42,8 @@ keys_new(struct keys **ret, struct err *err)
 	k->hash = arena_alloc(k->arena, RECORD_KEY_LEN);
 	k->ns = arena_alloc(k->arena, RECORD_KEY_LEN);
 	k->sk = arena_alloc(k->arena, BOX_KEY_LEN);
+	k->streams = arena_alloc(k->arena,
+	    KEYS_STREAMS_MAX * sizeof(*k->streams));
 	record_random(k->mem, RECORD_KEY_LEN);
 	record_derive(k->mem, 1, "nsa-hash", k->hash);
 	box_keypair(k->pk, k->sk);
@@ -78,6 +87,35 @@ keys_serial(const struct keys *k)
 	return (k->serial);
 }
 
+/* --- what jobs send ------------------------------------------------------ */
+
+int
+keys_stream_new(struct keys *k, const void *hello, size_t len,
+    struct keys_stream **ret, struct err *err)
+{
+	struct keys_stream *s = k->streams;
+
+	while (s < k->streams + KEYS_STREAMS_MAX && s->used)
+		s++;
+	if (s == k->streams + KEYS_STREAMS_MAX)
+		return (err_set(err, ERR_LIMIT, "more than %d jobs send at a "
+		    "time", KEYS_STREAMS_MAX));
+	if (stream_accept(&s->stream, k->pk, k->sk, hello, len, err) == -1)
+		return (-1);
+	s->used = 1;
+	*ret = s;
+	return (0);
+}
+
+void
+keys_stream_free(struct keys_stream *s)
+{
+	if (!s)
+		return;
+	stream_end(&s->stream);
+	s->used = 0;
+}
+
 static int
 seal_open(struct keys *k, struct record_header *h, const uint8_t *plain,
     size_t len, struct record *ret, struct err *err)
@@ -87,15 +125,18 @@ seal_open(struct keys *k, struct record_header *h, const uint8_t *plain,
 }
 
 int
-keys_take(struct keys *k, struct record_header *h, const uint8_t *box,
-    size_t len, const uint8_t *old_hash, keys_check_fn check, void *arg,
-    struct record *ret, int *ret_changed, struct err *err)
+keys_take(struct keys *k, struct keys_stream *from, struct record_header *h,
+    const uint8_t *box, size_t len, const uint8_t *old_hash,
+    keys_check_fn check, void *arg, struct record *ret, int *ret_changed,
+    struct err *err)
 {
-	size_t plen = len < BOX_OVERHEAD ? 0 : len - BOX_OVERHEAD;
+	size_t plen = len < STREAM_OVERHEAD ? 0 : len - STREAM_OVERHEAD;
 	uint8_t *plain;
 	int rc = 0;
 
 	keys_close(k);
+	if (!from)
+		return (err_set(err, ERR_TAMPER, "sealed under no key"));
 	if (plen > RECORD_PLAIN_MAX)
 		return (err_set(err, ERR_LIMIT,
 		    "%zu bytes, more than %u", plen, RECORD_PLAIN_MAX));
@@ -103,7 +144,7 @@ keys_take(struct keys *k, struct record_header *h, const uint8_t *box,
 	if (!plain)
 		return (err_set(err, ERR_INTERNAL, "no room in the arena"));
 	*ret_changed = 0;
-	if (box_open(k->pk, k->sk, box, len, plain, err) == -1 ||
+	if (stream_open(&from->stream, box, len, plain, err) == -1 ||
 	    (check && check(arg, plain, plen, err) == -1)) {
 		rc = -1;
 		goto out;

@@ -18,24 +18,39 @@ struct keys;
 
 int keys_new(struct keys **ret, struct err *err);
 void keys_free(struct keys *k);
-/* keys_public(k): 32 bytes, to which jobs seal what they found. */
+/* keys_public(k): 32 bytes, to which jobs seal their streams' keys. */
 const uint8_t *keys_public(const struct keys *k);
 /* keys_degraded(k): why the keys are less protected than they could be. */
 const char *keys_degraded(const struct keys *k);
+
+/* What one job sends sealed (seal/stream.h); its key lies in the arena. */
+struct keys_stream;
+
+/**
+ * keys_stream_new(k, hello, len, ret, err):
+ * The other end of a job's stream, from its first bytes; TAMPER when they are
+ * not for us, LIMIT beyond KEYS_STREAMS_MAX at a time.
+ */
+#define KEYS_STREAMS_MAX 128
+int keys_stream_new(struct keys *k, const void *hello, size_t len,
+    struct keys_stream **ret, struct err *err);
+void keys_stream_free(struct keys_stream *s);	/* wipes; NULL is fine */
 
 /* Looks at an open value before it is accepted; 0 or -1. */
 typedef int (*keys_check_fn)(void *arg, const uint8_t *plain, size_t len,
     struct err *err);
 
 /**
- * keys_take(k, h, box, len, old_hash, check, arg, ret, ret_changed, err):
- * Open the sealed ${box} of a job in the arena, let ${check} (may be NULL)
- * look at it, and seal it again as the record ${ret} under the key of
- * ${h}->ns.  h->hash is filled in.  When it equals ${old_hash} (may be NULL)
- * nothing is sealed: *ret_changed is 0 and ${ret} untouched.
+ * keys_take(k, from, h, box, len, old_hash, check, arg, ret, ret_changed, err):
+ * Open ${box}, the next message of the job's stream ${from}, in the arena, let
+ * ${check} (may be NULL) look at it, and seal it again as the record ${ret}
+ * under the key of ${h}->ns.  h->hash is filled in.  When it equals
+ * ${old_hash} (may be NULL) nothing is sealed: *ret_changed is 0 and ${ret}
+ * untouched.  TAMPER when it does not open, or ${from} is NULL.
  */
-int keys_take(struct keys *k, struct record_header *h, const uint8_t *box,
-    size_t len, const uint8_t *old_hash, keys_check_fn check, void *arg,
+int keys_take(struct keys *k, struct keys_stream *from,
+    struct record_header *h, const uint8_t *box, size_t len,
+    const uint8_t *old_hash, keys_check_fn check, void *arg,
     struct record *ret, int *ret_changed, struct err *err);
 
 /**

@@ -11,6 +11,7 @@
 struct read_job {
 	struct job *job;
 	struct keys *keys;
+	struct keys_stream *stream;	/* NULL: its key has not come */
 	const struct catalog *catalog;
 	char *name;
 	void (*done)(void *arg, struct read_result *r);
@@ -34,6 +35,7 @@ static void
 read_free(struct read_job *r)
 {
 	read_result_clear(&r->result);
+	keys_stream_free(r->stream);
 	free(r->name);
 	free(r);
 }
@@ -58,6 +60,15 @@ fail(struct read_job *r, const char *why, int retry)
 }
 
 static int
+on_key(struct read_job *r, const struct frame *frame, struct err *err)
+{
+	if (r->stream)
+		return (err_set(err, ERR_TRANSIENT, "a second key"));
+	return (keys_stream_new(r->keys, frame->body.data, frame->body.len,
+	    &r->stream, err));
+}
+
+static int
 on_object(struct read_job *r, const struct frame *frame, struct err *err)
 {
 	struct read_result *to = &r->result;
@@ -72,8 +83,8 @@ on_object(struct read_job *r, const struct frame *frame, struct err *err)
 	if (job_object_read(&m, frame, err) == -1)
 		return (-1);
 	key = object_key(m.kind, m.ns, m.name);
-	rc = entry_new(r->keys, &m, catalog_own(r->catalog, r->name, key), &e,
-	    err);
+	rc = entry_new(r->keys, r->stream, &m,
+	    catalog_own(r->catalog, r->name, key), &e, err);
 	free(key);
 	job_object_clear(&m);
 	if (rc == -1)
@@ -113,6 +124,10 @@ on_frame(void *arg, struct frame *frame)
 	struct read_job *r = arg;
 
 	switch (frame->type) {
+	case JOB_KEY:
+		if (on_key(r, frame, &err) == 0)
+			return;
+		break;
 	case JOB_OBJECT:
 		if (on_object(r, frame, &err) == 0)
 			return;

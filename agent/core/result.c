@@ -197,8 +197,8 @@ failed(struct core *c, struct item *item, enum err_kind kind)
 }
 
 static int
-take_payload(struct core *c, struct item *item, const struct job_item *m,
-    struct err *err)
+take_payload(struct core *c, struct item *item, struct keys_stream *from,
+    const struct job_item *m, struct err *err)
 {
 	const struct entry *e = sync_entry(c, item);
 	char **stores = NULL;
@@ -219,7 +219,7 @@ take_payload(struct core *c, struct item *item, const struct job_item *m,
 	if (e && e->es)
 		stores = plan_stores(e->es, &n);
 	o.store = n ? stores[0] : "";
-	rc = cache_store(&c->cache, &o, m->payload, m->payload_len,
+	rc = cache_store(&c->cache, &o, from, m->payload, m->payload_len,
 	    &item->content, &changed, err);
 	plan_stores_free(stores, n);
 	return (rc);
@@ -258,7 +258,8 @@ settle(struct core *c, struct item *item)
 }
 
 void
-result_item(struct core *c, struct item *item, const struct job_item *m)
+result_item(struct core *c, struct item *item, struct keys_stream *from,
+    const struct job_item *m)
 {
 	cleanup_err struct err err = ERR_INIT;
 
@@ -270,7 +271,7 @@ result_item(struct core *c, struct item *item, const struct job_item *m)
 	case JOB_READY:
 	case JOB_UNCHANGED_NONE:
 	case JOB_DELETED:
-		if (take_payload(c, item, m, &err) == 0) {
+		if (take_payload(c, item, from, m, &err) == 0) {
 			succeeded(c, item);
 			break;
 		}

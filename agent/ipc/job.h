@@ -19,11 +19,12 @@
  *	<- ZYGOTE_EXIT {u64 id, u32 wait status}
  * core <-> child (the pair):
  *	read:  -> JOB_READ {struct job_read} + the file, open for reading
- *	       <- JOB_OBJECT*, JOB_FINDING*, JOB_DONE
+ *	       <- JOB_KEY, JOB_OBJECT*, JOB_FINDING*, JOB_DONE
  *	fetch: <- JOB_HELLO {32 bytes: the child's one-time public key}
  *	       -> JOB_FETCH {struct job_fetch sealed to that key}
- *	       <- JOB_ITEM*, JOB_DONE {struct job_done}
- * A child that ends without JOB_DONE has failed; what it sent before holds.
+ *	       <- JOB_KEY, JOB_ITEM*, JOB_DONE {struct job_done}
+ * JOB_KEY is the start of a stream to core's key (seal/stream.h), whose
+ * messages are the bodies and payloads that follow, in their order.  A child that ends without JOB_DONE has failed; what it sent before holds.
  */
 enum job_kind { JOB_KIND_READ = 1, JOB_KIND_RESOLVE, JOB_KIND_FETCH,
 	JOB_KIND_APPLY };
@@ -31,7 +32,7 @@ enum job_kind { JOB_KIND_READ = 1, JOB_KIND_RESOLVE, JOB_KIND_FETCH,
 enum job_frame {
 	ZYGOTE_FORK = 1, ZYGOTE_KILL, ZYGOTE_EXIT,
 	JOB_READ = 16, JOB_OBJECT, JOB_FINDING, JOB_DONE,
-	JOB_HELLO, JOB_FETCH, JOB_ITEM
+	JOB_HELLO, JOB_FETCH, JOB_ITEM, JOB_KEY
 };
 
 #define JOB_KEY_LEN 32
@@ -63,7 +64,7 @@ int job_read_read(struct job_read *m, const struct frame *f, struct err *err);
 void job_read_clear(struct job_read *m);
 
 /* One object of a file.  head: JSON (model/head.h); body: the whole object as
- * JSON, sealed to core's key (crypto_box_seal). */
+ * JSON, a message of the job's stream. */
 struct job_object {
 	char *kind, *ns, *name;
 	char *head;
@@ -103,7 +104,7 @@ struct job_name {
 };
 
 struct job_fetch {
-	uint8_t core_key[JOB_KEY_LEN];	/* results are sealed to it */
+	uint8_t core_key[JOB_KEY_LEN];	/* the answer's stream goes to it */
 	uint32_t flags;
 	char *class_name;
 	char *delim_left, *delim_right;	/* "" for the default */
@@ -142,7 +143,7 @@ struct job_item {
 	char *message;		/* of the Ready condition, ESO's */
 	char *event_text;	/* ESO's UpdateFailed text, "" */
 	char *error;		/* ours: store, request, status; never a body */
-	uint8_t *payload;	/* sealed to core's key; NULL when none */
+	uint8_t *payload;	/* a message of the stream; NULL when none */
 	size_t payload_len;
 };
 void job_item_write(const struct job_item *m, struct buf *out);

@@ -10,7 +10,7 @@
 #include "job/fetch.h"
 #include "job/pipeline.h"
 #include "model/payload.h"
-#include "seal/box.h"
+#include "seal/stream.h"
 
 #define SEND_TIMEOUT_MS 30000
 #define REQUEST_TIMEOUT_MS 30000
@@ -151,7 +151,7 @@ data_entries(const struct kv *data, size_t *ret_n)
 }
 
 static int
-seal_payload(const struct pipeline_result *r, const uint8_t *core_key,
+seal_payload(const struct pipeline_result *r, struct stream *stream,
     struct buf *out, struct err *err)
 {
 	cleanup_buf struct buf plain = BUF_SECRET(PAYLOAD_MAX);
@@ -167,7 +167,7 @@ seal_payload(const struct pipeline_result *r, const uint8_t *core_key,
 	rc = payload_write(&p, &plain, err);
 	payload_clear(&p);
 	if (rc == 0)
-		rc = box_seal(core_key, plain.data, plain.len, out, err);
+		rc = stream_seal(stream, plain.data, plain.len, out, err);
 	return (rc);
 }
 
@@ -195,7 +195,7 @@ spoil(struct job_item *item, const struct err *err)
 
 static int
 answer(int fd, uint32_t index, const struct pipeline_result *r,
-    const uint8_t *core_key, struct err *err)
+    struct stream *stream, struct err *err)
 {
 	cleanup_buf struct buf out = BUF_PLAIN(JOB_ITEM_MAX);
 	cleanup_err struct err why = ERR_INIT;
@@ -217,7 +217,7 @@ answer(int fd, uint32_t index, const struct pipeline_result *r,
 	if (r->outcome == JOB_READY && r->manifest != NULL) {
 		item.outcome = JOB_UNCHANGED_NONE;
 	} else if (r->outcome == JOB_READY && r->has_secret) {
-		if (seal_payload(r, core_key, &box, &why) == -1) {
+		if (seal_payload(r, stream, &box, &why) == -1) {
 			spoil(&item, &why);
 			buf_clear(&box);
 		} else {
@@ -250,6 +250,18 @@ finish(int fd, const struct pipeline *p, struct err *err)
 /* --- the job ------------------------------------------------------------ */
 
 static int
+send_key(int fd, struct stream *stream, const uint8_t *core_key,
+    struct err *err)
+{
+	cleanup_buf struct buf hello = BUF_PLAIN(STREAM_HELLO_LEN);
+
+	if (stream_begin(stream, core_key, &hello, err) == -1)
+		return (-1);
+	return (frame_send(fd, JOB_KEY, hello.data, hello.len, NULL, 0,
+	    SEND_TIMEOUT_MS, err));
+}
+
+static int
 run_items(int fd, const struct job_fetch *m, const struct objects *objects,
     struct err *err)
 {
@@ -263,18 +275,21 @@ run_items(int fd, const struct job_fetch *m, const struct objects *objects,
 		.timeout_ms = m->timeout_ms,
 	};
 	struct pipeline *p = pipeline_new(&opts, objects);
+	struct stream stream;
 	size_t i;
-	int rc = 0;
+	int rc;
 
+	rc = send_key(fd, &stream, m->core_key, err);
 	for (i = 0; i < m->nitems && rc == 0; i++) {
 		struct pipeline_result r;
 
 		pipeline_run(p, m->items[i].ns, m->items[i].name, &r);
-		rc = answer(fd, (uint32_t)i, &r, m->core_key, err);
+		rc = answer(fd, (uint32_t)i, &r, &stream, err);
 		pipeline_result_clear(&r);
 	}
 	if (rc == 0)
 		rc = finish(fd, p, err);
+	stream_end(&stream);
 	pipeline_free(p);
 	return (rc);
 }

@@ -12,7 +12,7 @@
 #include "model/head.h"
 #include "model/store.h"
 #include "provider/provider.h"
-#include "seal/box.h"
+#include "seal/stream.h"
 
 /* A file of manifests becomes heads in clear and bodies for core alone. */
 
@@ -22,7 +22,7 @@
 
 struct reader {
 	int fd;
-	const uint8_t *core_key;
+	struct stream stream;	/* to core */
 	size_t findings;
 };
 
@@ -91,7 +91,7 @@ add_store_facts(const struct manifest *m, struct json *head)
 /* --- objects ------------------------------------------------------------ */
 
 static int
-seal_body(const struct reader *r, const struct json *obj,
+seal_body(struct reader *r, const struct json *obj,
     struct job_object *out, struct err *err)
 {
 	cleanup_buf struct buf text = BUF_SECRET(OBJECT_MAX);
@@ -99,7 +99,7 @@ seal_body(const struct reader *r, const struct json *obj,
 
 	json_print(obj, &text, 0);
 	if (buf_finish(&text, "the object", err) == -1 ||
-	    box_seal(r->core_key, text.data, text.len, &box, err) == -1) {
+	    stream_seal(&r->stream, text.data, text.len, &box, err) == -1) {
 		buf_clear(&box);
 		return (-1);
 	}
@@ -170,22 +170,36 @@ send_judged(struct reader *r, const struct manifest *m, struct err *err)
 	return (send_object(r, m, rejected != NULL ? rejected : "", err));
 }
 
+static int
+send_key(struct reader *r, const uint8_t *core_key, struct err *err)
+{
+	cleanup_buf struct buf hello = BUF_PLAIN(STREAM_HELLO_LEN);
+
+	if (stream_begin(&r->stream, core_key, &hello, err) == -1)
+		return (-1);
+	return (frame_send(r->fd, JOB_KEY, hello.data, hello.len, NULL, 0,
+	    SEND_TIMEOUT_MS, err));
+}
+
 int
 read_text(int fd, const char *name, const uint8_t *core_key,
     const char *text, size_t len, struct err *err)
 {
-	struct reader r = { fd, core_key, 0 };
+	struct reader r = { .fd = fd };
 	struct manifests m = { 0 };
 	size_t i;
-	int rc = 0;
+	int rc;
 
-	manifests_text(&m, name, text, len, "default");
+	rc = send_key(&r, core_key, err);
+	if (rc == 0)
+		manifests_text(&m, name, text, len, "default");
 	for (i = 0; i < m.nproblems && rc == 0; i++)
 		rc = send_finding(&r, m.problems[i].line, m.problems[i].fatal,
 		    m.problems[i].object, m.problems[i].text, err);
 	for (i = 0; i < m.n && rc == 0; i++)
 		rc = send_judged(&r, &m.v[i], err);
 	manifests_clear(&m);
+	stream_end(&r.stream);
 	if (rc == 0)
 		rc = frame_send(fd, JOB_DONE, NULL, 0, NULL, 0,
 		    SEND_TIMEOUT_MS, err);
@@ -198,7 +212,7 @@ static int
 read_open_file(int fd, int file, const struct job_read *m, struct err *err)
 {
 	cleanup_buf struct buf text = BUF_SECRET(YAML_INPUT_MAX);
-	struct reader r = { fd, m->core_key, 0 };
+	struct reader r = { .fd = fd };
 
 	if (file_read_fd(file, &text, err) == 0)
 		return (read_text(fd, m->name, m->core_key, buf_str(&text),

@@ -21,7 +21,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/core_internal.h"
-#include "seal/box.h"
+#include "seal/stream.h"
 
 #define WALL 1795467323000LL
 
@@ -34,6 +34,8 @@ struct child {
 	enum job_kind kind;
 	uint8_t pk[BOX_KEY_LEN], sk[BOX_KEY_LEN];
 	uint8_t core_key[BOX_KEY_LEN];
+	struct stream out;
+	int begun;		/* its key has been sent */
 	int over;
 	char **names;		/* of the items, "ns/name" */
 	size_t nnames, nbodies;
@@ -48,6 +50,8 @@ struct fake {
 	struct core c;
 	struct source source;
 	struct chan *zygote;
+	struct stream out;	/* of what the test itself seals … */
+	struct keys_stream *in;	/* … and core's end of it */
 	struct child *children;
 	int forks, kills;
 	/* A fetch request has come, opened. */
@@ -211,6 +215,36 @@ fake_zygote(struct fake *f)
 	assert_int_equal(jobs_set_zygote(f->c.jobs, pair[1], NULL), 0);
 }
 
+/* As a job seals to core; before the first, the key goes out. */
+static inline void
+child_seal(struct child *ch, const void *data, size_t len, struct buf *box)
+{
+	cleanup_buf struct buf hello = BUF_PLAIN(STREAM_HELLO_LEN);
+
+	if (!ch->begun) {
+		assert_int_equal(stream_begin(&ch->out, ch->core_key, &hello,
+		    NULL), 0);
+		chan_send(ch->chan, JOB_KEY, hello.data, hello.len, NULL, 0,
+		    NULL);
+	}
+	ch->begun = 1;
+	assert_int_equal(stream_seal(&ch->out, data, len, box, NULL), 0);
+}
+
+static inline void
+fake_seal(struct fake *f, const void *data, size_t len, struct buf *box)
+{
+	cleanup_buf struct buf hello = BUF_PLAIN(STREAM_HELLO_LEN);
+
+	if (!f->in) {
+		assert_int_equal(stream_begin(&f->out, keys_public(f->c.keys),
+		    &hello, NULL), 0);
+		assert_int_equal(keys_stream_new(f->c.keys, hello.data,
+		    hello.len, &f->in, NULL), 0);
+	}
+	assert_int_equal(stream_seal(&f->out, data, len, box, NULL), 0);
+}
+
 /* A payload with one key "k". */
 static inline void
 payload_make(const char *value, struct buf *out)
@@ -245,8 +279,7 @@ child_ready(struct child *ch, uint32_t index, const char *value)
 		.message = message, .event_text = none, .error = none };
 
 	payload_make(value, &clear);
-	assert_int_equal(box_seal(ch->core_key, clear.data, clear.len, &box,
-	    NULL), 0);
+	child_seal(ch, clear.data, clear.len, &box);
 	m.payload = (uint8_t *)box.data;
 	m.payload_len = box.len;
 	child_send_item(ch, &m);
@@ -431,11 +464,10 @@ fake_entry(struct fake *f, const char *kind, const char *ns, const char *name,
 		.rejected = none };
 	struct entry *e;
 
-	assert_int_equal(box_seal(keys_public(f->c.keys), json, strlen(json),
-	    &box, NULL), 0);
+	fake_seal(f, json, strlen(json), &box);
 	o.body = (uint8_t *)box.data;
 	o.body_len = box.len;
-	assert_int_equal(entry_new(f->c.keys, &o, NULL, &e, NULL), 0);
+	assert_int_equal(entry_new(f->c.keys, f->in, &o, NULL, &e, NULL), 0);
 	return (e);
 }
 

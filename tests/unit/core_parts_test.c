@@ -364,13 +364,6 @@ test_plan(void **state)
 /* --- cache, files ------------------------------------------------------- */
 
 static void
-sealed(struct fake *f, const void *data, size_t len, struct buf *box)
-{
-	assert_int_equal(box_seal(keys_public(f->c.keys), data, len, box,
-	    NULL), 0);
-}
-
-static void
 stored(struct fake *f, struct content **slot, struct payload *p,
     int *ret_changed)
 {
@@ -381,9 +374,66 @@ stored(struct fake *f, struct content **slot, struct payload *p,
 	p->type = "Opaque";
 	p->typelen = 6;
 	assert_int_equal(payload_write(p, &clear, NULL), 0);
-	sealed(f, clear.data, clear.len, &box);
-	assert_int_equal(cache_store(&f->c.cache, &o, (uint8_t *)box.data,
-	    box.len, slot, ret_changed, NULL), 0);
+	fake_seal(f, clear.data, clear.len, &box);
+	assert_int_equal(cache_store(&f->c.cache, &o, f->in,
+	    (uint8_t *)box.data, box.len, slot, ret_changed, NULL), 0);
+}
+
+static void
+answer_one(struct child *ch)
+{
+	child_ready(ch, 0, "one");
+	child_done(ch);
+}
+
+static void
+test_streams_are_counted(void **state)
+{
+	struct fake *f = *state;
+	struct keys_stream *s[KEYS_STREAMS_MAX], *more = NULL;
+	cleanup_err struct err err = ERR_INIT;
+	cleanup_buf struct buf hello = BUF_PLAIN(STREAM_HELLO_LEN);
+	struct stream out;
+	int i;
+
+	assert_int_equal(stream_begin(&out, keys_public(f->c.keys), &hello,
+	    NULL), 0);
+	for (i = 0; i < KEYS_STREAMS_MAX; i++)
+		assert_int_equal(keys_stream_new(f->c.keys, hello.data,
+		    hello.len, &s[i], NULL), 0);
+	assert_int_equal(keys_stream_new(f->c.keys, hello.data, hello.len,
+	    &more, &err), -1);
+	assert_int_equal(err.kind, ERR_LIMIT);
+	keys_stream_free(s[7]);
+	assert_int_equal(keys_stream_new(f->c.keys, hello.data, hello.len,
+	    &more, NULL), 0);
+	assert_ptr_equal(more, s[7]);
+}
+
+/* A job that has ended leaves none behind. */
+static void
+test_no_stream_stays(void **state)
+{
+	struct fake *f = *state;
+	cleanup_buf struct buf hello = BUF_PLAIN(STREAM_HELLO_LEN);
+	struct keys_stream *s;
+	struct stream out;
+	int i;
+
+	f->fetch = answer_one;
+	fake_store(f, "store");
+	fake_es(f, "app", "store", "1h");
+	sync_synced(&f->c);
+	sync_claim(&f->c, "default", "app", "csi:pod/v", CLAIM_FOREVER);
+	for (i = 0; i < 40; i++)
+		fake_pass(f, 3600000);
+	assert_in_range(f->forks, 40, 45);
+	assert_int_equal(stream_begin(&out, keys_public(f->c.keys), &hello,
+	    NULL), 0);
+	/* One is the test's own. */
+	for (i = 1; i < KEYS_STREAMS_MAX; i++)
+		assert_int_equal(keys_stream_new(f->c.keys, hello.data,
+		    hello.len, &s, NULL), 0);
 }
 
 static void
@@ -406,15 +456,14 @@ test_cache(void **state)
 	assert_int_equal(changed, 0);
 	assert_ptr_equal(c, before);
 	/* No payload: refused, and what is there stays. */
-	sealed(f, "NSP1 nonsense", 13, &box);
-	assert_int_equal(cache_store(&f->c.cache, &o, (uint8_t *)box.data,
-	    box.len, &c, &changed, &err), -1);
+	fake_seal(f, "NSP1 nonsense", 13, &box);
+	assert_int_equal(cache_store(&f->c.cache, &o, f->in,
+	    (uint8_t *)box.data, box.len, &c, &changed, &err), -1);
 	assert_int_equal(err.kind, ERR_TAMPER);
 	assert_ptr_equal(c, before);
-	/* Not sealed to us. */
-	box.data[60] ^= 1;
-	assert_int_equal(cache_store(&f->c.cache, &o, (uint8_t *)box.data,
-	    box.len, &c, &changed, &err), -1);
+	/* It has been opened: not once more. */
+	assert_int_equal(cache_store(&f->c.cache, &o, f->in,
+	    (uint8_t *)box.data, box.len, &c, &changed, &err), -1);
 	assert_int_equal(f->c.cache.records, 1);
 	cache_drop(&f->c.cache, &c);
 	assert_int_equal(f->c.cache.records, 0);
@@ -446,9 +495,10 @@ source_with(struct fake *f, struct delivery *d, const char *name,
 	p.type = "Opaque";
 	p.typelen = 6;
 	assert_int_equal(payload_write(&p, &clear, NULL), 0);
-	sealed(f, clear.data, clear.len, &box);
-	assert_int_equal(cache_store(&f->c.cache, &o, (uint8_t *)box.data,
-	    box.len, &s->item->content, &changed, NULL), 0);
+	fake_seal(f, clear.data, clear.len, &box);
+	assert_int_equal(cache_store(&f->c.cache, &o, f->in,
+	    (uint8_t *)box.data, box.len, &s->item->content, &changed, NULL),
+	    0);
 	return (s);
 }
 
@@ -626,7 +676,7 @@ main(void)
 		cmocka_unit_test(test_circuit), cmocka_unit_test(test_bucket),
 		cmocka_unit_test(test_slots), cmocka_unit_test(test_claims),
 		T(catalog), T(bodies_are_sealed_and_bound), T(plan), T(cache),
-		T(files), T(notes),
+		T(streams_are_counted), T(no_stream_stays), T(files), T(notes),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

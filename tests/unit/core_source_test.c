@@ -73,8 +73,7 @@ give_files(void)
 }
 
 static void
-send_object(struct child *ch, const uint8_t *core_key, char *name,
-    const char *value)
+send_object(struct child *ch, char *name, const char *value)
 {
 	cleanup_buf struct buf box = BUF_PLAIN(65536);
 	cleanup_buf struct buf b = BUF_PLAIN(65536);
@@ -86,7 +85,7 @@ send_object(struct child *ch, const uint8_t *core_key, char *name,
 	struct job_object o = { .kind = kind, .ns = ns, .name = name,
 		.head = head, .rejected = none };
 
-	box_seal(core_key, json, strlen(json), &box, NULL);
+	child_seal(ch, json, strlen(json), &box);
 	o.body = (uint8_t *)box.data;
 	o.body_len = box.len;
 	job_object_write(&o, &b);
@@ -115,6 +114,7 @@ parse(struct child *ch, struct frame *frame)
 
 	reads++;
 	assert_int_equal(job_read_read(&m, frame, NULL), 0);
+	memcpy(ch->core_key, m.core_key, BOX_KEY_LEN);
 	assert_int_equal(file_read_fd(frame->fds[0], &text, NULL), 0);
 	for (at = buf_str(&text); sscanf(at, "%63s %63s%n", name, value,
 	    &n) == 2; at += n) {
@@ -126,7 +126,7 @@ parse(struct child *ch, struct frame *frame)
 		if (strcmp(name, "broken") == 0)
 			send_fatal(ch);
 		else
-			send_object(ch, m.core_key, name, value);
+			send_object(ch, name, value);
 	}
 	job_read_clear(&m);
 	chan_send(ch->chan, JOB_DONE, "\0\0\0\0", 4, NULL, 0, NULL);

@@ -17,7 +17,7 @@
 #include "job/fetch.h"
 #include "model/payload.h"
 #include "net/http.h"
-#include "seal/box.h"
+#include "seal/stream.h"
 
 #define ITEMS 5
 
@@ -139,16 +139,16 @@ request(const struct talk *t)
 }
 
 static void
-check_payload(const struct job_item *item)
+check_payload(struct stream *stream, const struct job_item *item)
 {
-	size_t len = item->payload_len - BOX_OVERHEAD;
+	size_t len = item->payload_len - STREAM_OVERHEAD;
 	cleanup_free uint8_t *plain = mem_alloc(len + 1);
 	const struct payload_entry *e;
 	struct payload p;
 
 	/* what travels is sealed */
 	assert_null(memmem(item->payload, item->payload_len, "v1", 2));
-	assert_int_equal(box_open(pk, sk, item->payload, item->payload_len,
+	assert_int_equal(stream_open(stream, item->payload, item->payload_len,
 	    plain, NULL), 0);
 	assert_int_equal(payload_read(&p, plain, len, NULL), 0);
 	assert_int_equal(p.ndata, 3);
@@ -164,14 +164,14 @@ check_payload(const struct job_item *item)
 }
 
 static void
-check_item(const struct job_item *i)
+check_item(struct stream *stream, const struct job_item *i)
 {
 	switch (i->index) {
 	case 0:
 		assert_int_equal(i->outcome, JOB_READY);
 		assert_string_equal(i->reason, "SecretSynced");
 		assert_non_null(i->payload);
-		check_payload(i);
+		check_payload(stream, i);
 		break;
 	case 1:
 		assert_int_equal(i->outcome, JOB_FAILED);
@@ -211,19 +211,24 @@ test_items(void **state)
 	struct talk t;
 	struct frame f;
 	struct job_done done;
+	struct stream stream;
 	uint32_t next = 0;
 
 	(void)state;
 	begin(&t);
 	request(&t);
 	frame_init(&f, JOB_FRAME_MAX);
+	assert_int_equal(frame_recv(t.fd, &f, 10000, NULL), 1);
+	assert_int_equal(f.type, JOB_KEY);
+	assert_int_equal(stream_accept(&stream, pk, sk, f.body.data,
+	    f.body.len, NULL), 0);
 	while (frame_recv(t.fd, &f, 10000, NULL) == 1 &&
 	    f.type == JOB_ITEM) {
 		struct job_item item;
 
 		assert_int_equal(job_item_read(&item, &f, NULL), 0);
 		assert_int_equal(item.index, next++);
-		check_item(&item);
+		check_item(&stream, &item);
 		job_item_clear(&item);
 	}
 	assert_int_equal(next, ITEMS);

@@ -16,7 +16,7 @@
 #include "base/mem.h"
 #include "ipc/job.h"
 #include "job/read.h"
-#include "seal/box.h"
+#include "seal/stream.h"
 
 #define OBJECTS_MAX 32
 
@@ -26,6 +26,7 @@ struct heard {
 	size_t nobjects;
 	struct job_finding findings[OBJECTS_MAX];
 	size_t nfindings;
+	struct stream stream;
 	int done;
 	int status;		/* of the job's process */
 };
@@ -39,7 +40,10 @@ listen_to(int fd, struct heard *h)
 
 	frame_init(&f, JOB_FRAME_MAX);
 	while (frame_recv(fd, &f, 10000, NULL) == 1) {
-		if (f.type == JOB_OBJECT && h->nobjects < OBJECTS_MAX)
+		if (f.type == JOB_KEY)
+			assert_int_equal(stream_accept(&h->stream, pk, sk,
+			    f.body.data, f.body.len, NULL), 0);
+		else if (f.type == JOB_OBJECT && h->nobjects < OBJECTS_MAX)
 			assert_int_equal(job_object_read(
 			    &h->objects[h->nobjects++], &f, NULL), 0);
 		else if (f.type == JOB_FINDING &&
@@ -146,13 +150,13 @@ test_objects(void **state)
 	/* no head holds a value; every body does come whole, for us alone */
 	for (i = 0; i < h.nobjects; i++) {
 		struct job_object *o = &h.objects[i];
-		size_t len = o->body_len - BOX_OVERHEAD;
+		size_t len = o->body_len - STREAM_OVERHEAD;
 		cleanup_free char *plain = mem_alloc(len + 1);
 		struct json *j;
 
 		assert_null(strstr(o->head, "inline-plain-value"));
 		assert_null(memmem(o->body, o->body_len, "inline", 6));
-		assert_int_equal(box_open(pk, sk, o->body, o->body_len,
+		assert_int_equal(stream_open(&h.stream, o->body, o->body_len,
 		    (uint8_t *)plain, NULL), 0);
 		j = json_parse(plain, len, NULL);
 		assert_non_null(j);
