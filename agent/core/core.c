@@ -67,6 +67,7 @@ item_free_value(void *p)
 
 	schedule_cancel(item->core->schedule, &item->due);
 	schedule_cancel(item->core->schedule, &item->claims_due);
+	schedule_cancel(item->core->schedule, &item->age_due);
 	cache_drop(&item->core->cache, &item->content);
 	item_free(item);
 }

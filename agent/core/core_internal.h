@@ -159,9 +159,6 @@ void result_stores(struct core *c, const struct job_done *done);
 int result_stop(const struct core *c, char *const *stores, size_t n);
 void result_probe(struct core *c, char *const *stores, size_t n);
 void result_probe_end(struct core *c, char *const *stores, size_t n);
-/* result_stale(c, item): nonzero when its value is older than it may be
- * without saying so. */
-int result_stale(const struct core *c, const struct item *item);
 
 /* --- fetch.c ------------------------------------------------------------ */
 

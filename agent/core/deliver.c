@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/age.h"
 #include "core/deliver.h"
 #include "core/deliver_files.h"
 
@@ -67,10 +68,14 @@ has_content(const struct delivery *d, const struct delivery_source *s)
 
 	if (s->item->outcome == JOB_DELETED)
 		return (1);
+	if (d->attached && s->item->gone == ITEM_WITHDRAWN)
+		return (1);	/* the files go */
 	if (!s->item->content)
 		return (0);
 	if (d->attached)
 		return (1);
+	if (!age_may_mount(d->core, s->item, NULL))
+		return (0);
 	e = sync_entry(d->core, s->item);
 	return (e && e->es && !*e->rejected);
 }
@@ -103,8 +108,9 @@ print_make(const struct delivery *d, size_t *ret_len)
 		if (item->content)
 			memcpy(at + 2, item->content->hash, RECORD_HASH_LEN);
 		if (d->status_file)
-			at[1] = (uint8_t)((item->failed_since ? 1 : 0) |
-			    (result_stale(d->core, item) ? 2 : 0));
+			at[1] = (uint8_t)((item->failing ? 1 : 0) |
+			    (age_stale(d->core, item) ? 2 : 0) |
+			    (item->origin << 2));
 	}
 	*ret_len = d->nsources * one;
 	return (p);

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "core/age.h"
 #include "core/deliver_files.h"
 
 #define STATUS_PATH "..nodeseal/status.json"
@@ -166,8 +167,8 @@ source_status(const struct delivery *d, const struct item *item)
 
 	json_set_str(o, "name", item->name);
 	json_set_str(o, "source", !item->content ? NULL :
-	    item->failed_since ? "memory" : "live");
-	json_set_bool(o, "stale", result_stale(d->core, item));
+	    age_source(item));
+	json_set_bool(o, "stale", age_stale(d->core, item));
 	if (item->synced_at)
 		time_rfc3339(&at, item->synced_at);
 	json_set_str(o, "lastSync", item->synced_at ? at.data : NULL);

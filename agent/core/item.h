@@ -24,6 +24,13 @@ enum item_state {
 enum item_priority { PRIORITY_WAITING, PRIORITY_FIRST, PRIORITY_REFRESH,
 	PRIORITIES };
 
+/* Where the content is from: fetched by this process, restored from the sealed
+ * file and not refreshed since, or a bundle's. */
+enum item_origin { ITEM_FROM_STORE, ITEM_FROM_SEAL, ITEM_FROM_BUNDLE };
+/* What its age has done to it (core/age.h): served; no longer served, the files
+ * and the record stay; gone, from files too. */
+enum item_gone { ITEM_HELD, ITEM_EXPIRED, ITEM_WITHDRAWN };
+
 struct core;
 struct delivery;
 struct group;
@@ -56,7 +63,15 @@ struct item {
 	char *version;		/* synced; NULL never */
 	char *running_version;	/* of the spec that the job was given */
 	int64_t synced_at;	/* wall ms of the last success, 0 never */
-	int64_t failed_since;	/* wall ms of the first failure in a row */
+	int64_t synced_boot;	/* the same in boot ms, may be negative */
+	int failing;		/* the last refresh that was due has failed … */
+	int64_t failing_since;	/* … since then, boot ms, may be negative */
+	unsigned denied;	/* answers of 401 or 403 that count */
+	int64_t denied_at;	/* of the last of them, boot ms */
+	int said_stale;
+	enum item_origin origin;
+	enum item_gone gone;
+	struct due age_due;
 	struct content *content;	/* NULL: nothing is cached */
 };
 

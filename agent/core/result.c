@@ -3,11 +3,8 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/age.h"
 #include "core/core_internal.h"
-
-/* A value is stale when a due refresh has failed for twice the refresh
- * interval; for this long where that is 0 (INTERFACES.md §4, warn-after). */
-#define WARN_AFTER_MS (10 * 60 * 1000)
 
 /* --- stores and hosts --------------------------------------------------- */
 
@@ -187,13 +184,13 @@ ended(struct core *c, struct item *item)
 }
 
 static void
-failed(struct core *c, struct item *item, enum err_kind kind)
+failed(struct core *c, struct item *item, enum err_kind kind,
+    unsigned http_status)
 {
 	item->outcome = JOB_FAILED;
 	item->err_kind = kind;
 	item->failures++;
-	if (!item->failed_since)
-		item->failed_since = schedule_wall(c->schedule);
+	age_failed(c, item, http_status);
 }
 
 static int
@@ -229,9 +226,9 @@ static void
 succeeded(struct core *c, struct item *item)
 {
 	item->failures = 0;
-	item->failed_since = 0;
 	item->err_kind = ERR_NONE;
 	item->synced_at = schedule_wall(c->schedule);
+	age_succeeded(c, item);
 	free(item->version);
 	item->version = STEAL(item->running_version);
 }
@@ -252,6 +249,7 @@ settle(struct core *c, struct item *item)
 		free(item->version);
 		item->version = item->synced_at ? str_dup("*") : NULL;
 	}
+	age_settle(c, item);
 	core_report(c, item);
 	sync_schedule(c, item);
 	deliver_news(c, item);
@@ -275,7 +273,7 @@ result_item(struct core *c, struct item *item, struct keys_stream *from,
 			succeeded(c, item);
 			break;
 		}
-		failed(c, item, err.kind);
+		failed(c, item, err.kind, 0);
 		item_say(item, "SecretSyncedError",
 		    "could not get secret data from provider", err_msg(&err));
 		break;
@@ -285,7 +283,7 @@ result_item(struct core *c, struct item *item, struct keys_stream *from,
 		item->err_kind = ERR_INVALID;
 		break;
 	default:
-		failed(c, item, (enum err_kind)m->err_kind);
+		failed(c, item, (enum err_kind)m->err_kind, m->http_status);
 		if (!item->error)
 			item_say(item, item->reason, item->message,
 			    m->event_text);
@@ -298,7 +296,7 @@ void
 result_lost(struct core *c, struct item *item, const struct err *err)
 {
 	ended(c, item);
-	failed(c, item, ERR_TRANSIENT);
+	failed(c, item, ERR_TRANSIENT, 0);
 	item_say(item, "SecretSyncedError",
 	    "could not get secret data from provider", err_msg(err));
 	settle(c, item);
@@ -340,18 +338,4 @@ result_stores(struct core *c, const struct job_done *done)
 		s->reason = str_dup(d->reason);
 		s->message = str_dup(d->message);
 	}
-}
-
-int
-result_stale(const struct core *c, const struct item *item)
-{
-	const struct entry *e = sync_entry(c, item);
-	int64_t after = WARN_AFTER_MS, interval;
-
-	if (!item->content || !item->failed_since)
-		return (0);
-	interval = e && e->es ? e->es->refresh_interval_ms : 0;
-	if (interval > 0)
-		after = interval > INT64_MAX / 2 ? INT64_MAX : 2 * interval;
-	return (schedule_wall(c->schedule) - item->failed_since >= after);
 }

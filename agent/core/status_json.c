@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "core/age.h"
 #include "core/core_internal.h"
 #include "core/host.h"
 #include "core/volume.h"
@@ -50,8 +51,8 @@ item_json(const struct core *c, const struct item *item)
 	json_set_str(o, "message", *item->message ? item->message :
 	    str_or(why, ""));
 	json_set_str(o, "source", !item->content ? NULL :
-	    item->failed_since ? "memory" : "live");
-	json_set_bool(o, "stale", result_stale(c, item));
+	    age_source(item));
+	json_set_bool(o, "stale", age_stale(c, item));
 	set_time(o, "lastSync", item->synced_at);
 	json_set(o, "ageSeconds", !item->synced_at ? json_new_null() :
 	    json_new_num((double)((age < 0 ? 0 : age) / 1000)));

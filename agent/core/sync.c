@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/age.h"
 #include "core/core_internal.h"
 #include "core/refs.h"
 #include "model/refresh.h"
@@ -41,7 +42,7 @@ pump_soon(struct core *c)
 static enum item_priority
 priority_of(const struct item *item)
 {
-	if (item->waiting && !item->content)
+	if (item->waiting)
 		return (PRIORITY_WAITING);
 	return (item->version ? PRIORITY_REFRESH : PRIORITY_FIRST);
 }
@@ -140,6 +141,7 @@ forget(struct core *c, struct item *item)
 	log_debug("ExternalSecret %s: forgotten, nobody claims it", item->key);
 	schedule_cancel(c->schedule, &item->due);
 	schedule_cancel(c->schedule, &item->claims_due);
+	schedule_cancel(c->schedule, &item->age_due);
 	plan_remove(c->plan, item);
 	cache_drop(&c->cache, &item->content);
 	strmap_del(c->items, item->key);
@@ -180,6 +182,17 @@ on_claims(void *arg)
 		forget(c, item);
 }
 
+/* It has become older than something allows. */
+static void
+on_age(void *arg)
+{
+	struct item *item = arg;
+
+	age_settle(item->core, item);
+	core_report(item->core, item);
+	deliver_news(item->core, item);
+}
+
 struct item *
 sync_claim(struct core *c, const char *ns, const char *name,
     const char *claim, int64_t until)
@@ -192,6 +205,7 @@ sync_claim(struct core *c, const char *ns, const char *name,
 		item->core = c;
 		due_init(&item->due, on_due, item);
 		due_init(&item->claims_due, on_claims, item);
+		due_init(&item->age_due, on_age, item);
 		strmap_put(c->items, item->key, item);
 	}
 	first = item->claims.n == 0;
@@ -216,7 +230,8 @@ sync_urgent(struct core *c, struct item *item)
 	int64_t at = item->tried_at + URGENT_MS;
 	const struct entry *e = sync_entry(c, item);
 
-	if (!c->synced || !e || !e->es || *e->rejected || item->content)
+	if (!c->synced || !e || !e->es || *e->rejected ||
+	    (item->content && age_may_mount(c, item, NULL)))
 		return;
 	if (item->state == ITEM_QUEUED)
 		plan_add(c->plan, c->catalog, item, e->es, PRIORITY_WAITING);
@@ -275,6 +290,7 @@ item_changed(struct core *c, struct item *item, int dependency)
 	}
 	/* Its stores may be others now. */
 	plan_remove(c->plan, item);
+	age_settle(c, item);
 	sync_schedule(c, item);
 	deliver_news(c, item);
 }
@@ -468,8 +484,13 @@ sync_why(const struct core *c, const struct item *item)
 {
 	const struct store_state *s;
 
+	cleanup_free char *policy = NULL;
+
 	if (!c->synced)
 		return (str_dup("the manifests are not read yet"));
+	if (item->content && !age_may_mount(c, item, &policy))
+		return (str_fmt("%s: %s", policy, str_or(item->error,
+		    item->message)));
 	if (item->error)
 		return (str_dup(item->error));
 	if (*item->message)

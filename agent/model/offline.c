@@ -189,7 +189,7 @@ offline_parse(const struct strmap *map, const struct json *node,
 	}
 }
 
-/* --- what follows from it -------------------------------------------------- */
+/* --- what follows from it ------------------------------------------------ */
 
 #define NARROW(p, c, m) \
 	do { \
@@ -229,23 +229,22 @@ offline_warn_ms(const struct offline_policy *p, int64_t refresh_interval_ms)
 static int64_t
 later(int64_t at, int64_t ms)
 {
-	return (ms > INT64_MAX - at ? INT64_MAX : at + ms);
+	int64_t sum;
+
+	return (__builtin_add_overflow(at, ms, &sum) ? INT64_MAX : sum);
 }
 
 int64_t
 offline_expires_ms(const struct offline_policy *p,
     int64_t refresh_interval_ms, int64_t synced_at, int64_t failed_since)
 {
-	int64_t at, never;
+	int64_t at = later(failed_since, p->max_stale_ms), never;
 
-	if (!failed_since)
-		return (INT64_MAX);
-	at = later(failed_since, p->max_stale_ms);
 	if (p->mode != OFFLINE_NEVER)
 		return (at);
 	never = later(synced_at,
 	    refresh_interval_ms > 0 ? refresh_interval_ms : 0);
-	/* Not before the failure that was due then is known. */
+	/* Not before the failure of what was due then is known. */
 	if (never < failed_since)
 		never = failed_since;
 	return (never < at ? never : at);

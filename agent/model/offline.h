@@ -45,9 +45,9 @@ void offline_default(struct offline_policy *p);
 /**
  * offline_parse(annotations, node, p, f):
  * Read what is said over the defaults.  Each value that is not known, and each
- * annotation of our prefix that is not, is a REJECT finding of ours (FINDING_OURS)
- * that names it and what may stand there; an object with one is of no use, its
- * policy then is the rest.  ${node}: metadata.annotations, for the findings'
+ * annotation of our prefix that is not, is a REJECT finding of ours
+ * (FINDING_OURS) that names it and what may stand there; an object with one is
+ * of no use, its policy then is the rest.  ${node}: metadata.annotations, for the findings'
  * lines; it and ${f} may be NULL.
  */
 void offline_parse(const struct strmap *annotations, const struct json *node,
@@ -64,10 +64,10 @@ int64_t offline_warn_ms(const struct offline_policy *p,
 
 /**
  * offline_expires_ms(p, refresh_interval_ms, synced_at, failed_since):
- * Wall time at which the value must no longer be served: failed_since +
- * max-stale; with OFFLINE_NEVER already synced_at + refreshInterval (the next
- * success was due then).  INT64_MAX while nothing has failed (${failed_since}
- * 0) or no end is in sight.
+ * When a value whose refresh has failed since ${failed_since} must no longer be
+ * served: after max-stale; with OFFLINE_NEVER already when the next success was
+ * due, ${refresh_interval_ms} after the last one at ${synced_at}.  All on one
+ * clock, whichever; INT64_MAX when no end is in sight.
  */
 int64_t offline_expires_ms(const struct offline_policy *p,
     int64_t refresh_interval_ms, int64_t synced_at, int64_t failed_since);

@@ -19,8 +19,8 @@
  *	  epoch u32 | generation u64 | cluster[16] | node[16] | counter u64 |
  *	  clock high-water u64 | boot id[16] | file salt[32] | commit[32]
  *	then crypto_secretstream_xchacha20poly1305 under K_stream: a MANIFEST
- *	(counts, total bytes), then NS*, OBJECT*, RECORD*, TOMB*, each a message of
- *	its own, then FINAL (TAG_FINAL) with the counts and a BLAKE2b of all
+ *	(counts, total bytes), then NS*, OBJECT*, RECORD*, TOMB*, ISSUER*, each
+ *	a message of its own, then FINAL (TAG_FINAL) with the counts and a BLAKE2b of all
  *	messages before.
  *
  * Little-endian, canonical.  commit = BLAKE2b(K_stream, "commit" | head before

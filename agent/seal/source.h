@@ -32,8 +32,8 @@ char *key_source_path(const struct key_source *s, struct err *err);
 /* key_source_open(s, create, err): open its file for reading, with systemd's
  * checks: regular, one link, owned by us or root, mode 0600 or less, in a
  * directory that others cannot write; DENIED names the remedy.  A missing key
- * file (SLOT_FILE alone) is made when ${create}: 32 random bytes, 0600, fsynced.
- * The descriptor, or -1. */
+ * file (SLOT_FILE alone) is made when ${create}: 32 random bytes, 0600,
+ * fsynced.  The descriptor, or -1. */
 int key_source_open(const struct key_source *s, int create, struct err *err);
 
 /**

@@ -501,19 +501,28 @@ fake_store(struct fake *f, const char *name)
 	fake_put(f, "SecretStore", name, json);
 }
 
+/* ${annotations}: JSON members, "" none. */
+static inline void
+fake_es_offline(struct fake *f, const char *name, const char *store,
+    const char *interval, const char *annotations)
+{
+	cleanup_free char *json = str_fmt("{\"apiVersion\":"
+	    "\"external-secrets.io/v1\",\"kind\":\"ExternalSecret\","
+	    "\"metadata\":{\"name\":\"%s\",\"namespace\":\"default\","
+	    "\"annotations\":{%s}},"
+	    "\"spec\":{\"refreshInterval\":\"%s\",\"secretStoreRef\":{"
+	    "\"name\":\"%s\",\"kind\":\"SecretStore\"},\"data\":[{"
+	    "\"secretKey\":\"k\",\"remoteRef\":{\"key\":\"x\"}}]}}", name,
+	    annotations, interval, store);
+
+	fake_put(f, "ExternalSecret", name, json);
+}
+
 static inline void
 fake_es(struct fake *f, const char *name, const char *store,
     const char *interval)
 {
-	cleanup_free char *json = str_fmt("{\"apiVersion\":"
-	    "\"external-secrets.io/v1\",\"kind\":\"ExternalSecret\","
-	    "\"metadata\":{\"name\":\"%s\",\"namespace\":\"default\"},"
-	    "\"spec\":{\"refreshInterval\":\"%s\",\"secretStoreRef\":{"
-	    "\"name\":\"%s\",\"kind\":\"SecretStore\"},\"data\":[{"
-	    "\"secretKey\":\"k\",\"remoteRef\":{\"key\":\"x\"}}]}}", name,
-	    interval, store);
-
-	fake_put(f, "ExternalSecret", name, json);
+	fake_es_offline(f, name, store, interval, "");
 }
 
 static inline void

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 
+#include "core/age.h"
 #include "core_fake.h"
 
 static const char *value = "one";
@@ -156,9 +157,9 @@ test_backoff_grows_and_content_stays(void **state)
 	assert_false(item_ready(item));
 	assert_non_null(item->content);
 	assert_string_equal(item->error, "store store: GET x: no");
-	assert_int_equal(result_stale(&f->c, item), 0);
+	assert_int_equal(age_stale(&f->c, item), 0);
 	fake_pass(f, 3 * 3600 * 1000);
-	assert_int_equal(result_stale(&f->c, item), 1);
+	assert_int_equal(age_stale(&f->c, item), 1);
 }
 
 static void

@@ -156,12 +156,12 @@ test_times(void **state)
 	p.warn_after_ms = 0;
 	assert_int_equal(offline_warn_ms(&p, HOUR), 0);
 
-	/* What is not due is not old. */
-	assert_int_equal(offline_expires_ms(&p, HOUR, 1000, 0), INT64_MAX);
 	assert_int_equal(offline_expires_ms(&p, HOUR, 1000, 5000),
 	    5000 + 168 * HOUR);
 	p.max_stale_ms = INT64_MAX;
 	assert_int_equal(offline_expires_ms(&p, HOUR, 1000, 5000), INT64_MAX);
+	assert_int_equal(offline_expires_ms(&p, HOUR, 1000, -5000),
+	    INT64_MAX - 5000);
 	p.mode = OFFLINE_NEVER;
 	assert_int_equal(offline_expires_ms(&p, HOUR, 1000, 5000),
 	    1000 + HOUR);
