@@ -50,6 +50,7 @@ class Cluster:
         self.name = name
         self.pki = f"{BASE}/pki"
         self.kubeconfig = f"{BASE}/admin.kubeconfig"
+        self.api_url = f"https://{IP}:{PORT}"
         self.processes = {}
         self.seconds = {}
         self.begin = time.monotonic()
@@ -169,6 +170,10 @@ class Cluster:
         if status >= 300:
             raise ApiError(status, answer)
         return answer
+
+    def ca(self):
+        with open(f"{self.pki}/ca.crt", encoding="utf-8") as f:
+            return f.read()
 
     def probe(self, path):
         try:

@@ -29,12 +29,13 @@ def free_port():
 class OpenBao:
     """with OpenBao() as bao: bao.put("app/db", {...})"""
 
-    def __init__(self, tls=None):
+    def __init__(self, tls=None, address="127.0.0.1"):
         """tls: a folder with ca.pem, server.pem, server.key, or None."""
         self.tls = tls
+        self.address = address
         self.port = free_port()
         scheme = "https" if tls else "http"
-        self.url = f"{scheme}://127.0.0.1:{self.port}"
+        self.url = f"{scheme}://{address}:{self.port}"
         self.dir = tempfile.mkdtemp(prefix="openbao-", dir="/dev/shm")
         self.process = None
         self.unseal_key = None
@@ -72,7 +73,7 @@ class OpenBao:
         with open(config, "w", encoding="utf-8") as f:
             f.write(f'''storage "file" {{ path = "{self.dir}/data" }}
 listener "tcp" {{
-  address = "127.0.0.1:{self.port}"
+  address = "{self.address}:{self.port}"
   {tls}
 }}
 telemetry {{
@@ -152,6 +153,17 @@ log_level = "warn"
         role = self.call("GET", f"auth/{mount}/role/{name}/role-id")
         secret = self.call("POST", f"auth/{mount}/role/{name}/secret-id", {})
         return role["data"]["role_id"], secret["data"]["secret_id"]
+
+    def kubernetes_auth(self, host, ca, reviewer, mount="kubernetes"):
+        """Trust the service accounts of a cluster: its URL, the text of its
+        CA, a token that may review tokens."""
+        try:
+            self.call("POST", f"sys/auth/{mount}", {"type": "kubernetes"})
+        except urllib.error.HTTPError:
+            pass
+        self.call("POST", f"auth/{mount}/config", {
+            "kubernetes_host": host, "kubernetes_ca_cert": ca,
+            "token_reviewer_jwt": reviewer})
 
     def counts(self):
         """(requests, logins) since it was started, without these reads."""
