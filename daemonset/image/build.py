@@ -12,7 +12,6 @@ be started but the programs.  The same programs and packages give the same
 bytes.  The bill is SPDX 2.3, JSON, by dpkg's data: ARCHIVE with .spdx.json.
 """
 import argparse
-import hashlib
 import json
 import os
 import re
@@ -106,20 +105,24 @@ def make_tree(build):
 
 # --- bill of materials ---------------------------------------------------------
 
-def owner(path):
-    """The Debian package of a file.  dpkg knows some by the path before
-    /lib became a link to /usr/lib."""
-    for name in (path, os.path.realpath(path),
-                 re.sub(r"^/usr(/lib)", r"\1", os.path.realpath(path))):
-        out = subprocess.run(["dpkg", "-S", name], capture_output=True,
-                             text=True, check=False)
-        if out.returncode == 0:
-            return out.stdout.split(": ")[0].split(",")[0]
-    return None
+def owners(paths):
+    """The Debian packages that the files belong to.  dpkg knows some by the
+    path before /lib became a link to /usr/lib."""
+    names = set()
+    for path in paths:
+        real = os.path.realpath(path)
+        names |= {path, real, re.sub(r"^/usr(/lib)", r"\1", real)}
+    # It fails when any of them is unknown, and still prints the others.
+    out = subprocess.run(["dpkg", "-S", *sorted(names)], capture_output=True,
+                         text=True, check=False).stdout
+    return sorted({line.split(": ")[0].split(",")[0]
+                   for line in out.splitlines()
+                   if not line.startswith("diversion")})
 
 
 def packages(paths):
-    names = sorted({owner(p) for p in paths} - {None})
+    # The bundle of certificates is made by its package, not shipped in it.
+    names = owners(paths) + ["ca-certificates"]
     form = "${Package}\t${Version}\t${Architecture}\t${source:Package}\n"
     for line in run("dpkg-query", "-W", "-f", form, *names).splitlines():
         name, version, machine, source = line.split("\t")
@@ -139,8 +142,8 @@ def packages(paths):
                     f"pkg:deb/debian/{name}@{version}?arch={machine}"}]}
 
 
-def bill(name, version, libs, layer):
-    parts = sorted(packages([*libs, CERTIFICATES, f"{ZONES}/UTC"]),
+def bill(name, version, libs, layer_digest):
+    parts = sorted(packages([*libs, f"{ZONES}/UTC"]),
                    key=lambda p: p["name"])
     own = {
         "SPDXID": "SPDXRef-nodeseal", "name": "nodeseal",
@@ -152,7 +155,7 @@ def bill(name, version, libs, layer):
         "spdxVersion": "SPDX-2.3", "dataLicense": "CC0-1.0",
         "SPDXID": "SPDXRef-DOCUMENT", "name": name,
         "documentNamespace": "https://nodeseal.dev/spdx/"
-        + hashlib.sha256(layer).hexdigest(),
+        + layer_digest.split(":")[1],
         "creationInfo": {"created": "1970-01-01T00:00:00Z",
                          "creators": ["Tool: nodeseal-image"]},
         "packages": [own, *parts],
@@ -177,7 +180,7 @@ def main():
                   "version").split()[1]
     name = args.name or f"ghcr.io/nodeseal/nodeseal:{version}"
     tree, libs = make_tree(args.build)
-    size = oci.write(args.archive, name, tree, {
+    size, layer = oci.write(args.archive, name, tree, {
         "User": f"{UID}:{UID}", "WorkingDir": "/",
         "Env": [f"PATH=/{BIN}"], "Entrypoint": [f"/{BIN}/nodeseal"],
         "Cmd": ["run"]}, {
@@ -186,7 +189,7 @@ def main():
             "org.opencontainers.image.licenses": "Apache-2.0"})
     with open(re.sub(r"\.tar$", "", args.archive) + ".spdx.json", "w",
               encoding="utf-8") as f:
-        json.dump(bill(name, version, libs, tree.tar()), f, indent=1)
+        json.dump(bill(name, version, libs, layer), f, indent=1)
         f.write("\n")
     print(f"{args.archive}: {name}, {size / (1 << 20):.1f} MiB packed")
     if size > LIMIT:

@@ -74,7 +74,7 @@ def text(value):
 def write(path, name, tree, config, annotations=None):
     """The archive of an image called ``name``; ``config`` is what OCI's image
     configuration holds under "config".  Returns the size of the packed
-    layer."""
+    layer and the digest of the layer."""
     layer = tree.tar()
     packed = gzip.compress(layer, 9, mtime=0)
     image = text({
@@ -102,4 +102,4 @@ def write(path, name, tree, config, annotations=None):
     with open(path + ".new", "wb") as f:
         f.write(out.tar())
     os.rename(path + ".new", path)
-    return len(packed)
+    return len(packed), digest(layer)

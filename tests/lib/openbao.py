@@ -35,7 +35,8 @@ class OpenBao:
         self.address = address
         self.port = free_port()
         scheme = "https" if tls else "http"
-        self.url = f"{scheme}://{address}:{self.port}"
+        host = "127.0.0.1" if address == "0.0.0.0" else address
+        self.url = f"{scheme}://{host}:{self.port}"
         self.dir = tempfile.mkdtemp(prefix="openbao-", dir="/dev/shm")
         self.process = None
         self.unseal_key = None
