@@ -126,7 +126,7 @@ BENCH := $(patsubst tests/bench/%.c,$(B)/test/bench/%,$(filter-out %/stop_in_mai
 # still missing.
 link_all = $(CXX) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) \
 	-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_all)
-$(B)/test/unit/%: $(B)/obj/tests/unit/%.o $(ALL_MODS)
+$(B)/test/unit/%: $(B)/obj/tests/unit/%.o $(B)/obj/tests/lib/one_case.o $(ALL_MODS)
 	@mkdir -p $(@D)
 	$(link_all) -lcmocka
 $(B)/test/replay/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/replay.o $(ALL_MODS)
@@ -175,12 +175,20 @@ run-tests:
 		"tests/lib/corpus.py tests/vector/corpus" \
 		$(SCENARIOS) $(if $(filter release,$(FLAVOUR)),$(SOURCE_TESTS))
 # About the sources and the products, not about a flavour.
-SOURCE_TESTS := tests/lib/floors_test.py
+SOURCE_TESTS := tests/lib/floors_test.py tests/lib/controls_test.py
 
 test-asan:
 	$(DEPS) build test
 	$(MAKE) --no-print-directory -s -j2 FLAVOUR=asan all testables
 	$(MAKE) --no-print-directory -s FLAVOUR=asan run-tests
+
+# Every defence is taken out once, and its test must notice.
+test-controls:
+	$(DEPS) build test
+	$(MAKE) --no-print-directory -s -j2 all testables
+	$(MAKE) --no-print-directory -s -j2 FLAVOUR=asan all replays
+	tests/lib/controls.py
+replays: $(REPLAY)
 
 # Against a real OpenBao and csi-sanity, built once outside the tree.
 test-peers:
@@ -207,6 +215,7 @@ check:
 	$(DEPS) build test clang
 	$(MAKE) --no-print-directory -s -j2 all
 	tests/lib/floors.py . $(B)
+	tests/lib/controls.py --names
 	tests/lib/format.py .
 	$(MAKE) --no-print-directory -s -j2 FLAVOUR=gccw WERROR=-Werror all testables
 	$(MAKE) --no-print-directory -s -j2 FLAVOUR=clang CC=clang CXX=clang++ WERROR=-Werror all testables
@@ -241,5 +250,5 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all demo test testables run-tests test-asan test-peers test-cluster image \
-	check bench fuzz install clean
+.PHONY: all demo test testables run-tests test-asan test-peers test-controls \
+	replays test-cluster image check bench fuzz install clean

@@ -232,12 +232,12 @@ find_member(struct members *m, const char *key)
 		return (i ? &m->v[i - 1] : NULL);
 	}
 	for (i = 0; i < m->n; i++)
-		if (strcmp(m->v[i].key, key) == 0)
-			return (&m->v[i]);
 #ifdef WEAKEN_YAML_BOUNDS
-	if (m->n > 0 && m->v[m->n].by)
-		return (&m->v[m->n]);
+		if (memcmp(m->v[i].key, key, strlen(key) + 1) == 0)
+#else
+		if (strcmp(m->v[i].key, key) == 0)
 #endif
+			return (&m->v[i]);
 	return (NULL);
 }
 

@@ -24,7 +24,7 @@ is_priority(const struct rewrite_op *op, const char *key)
 	size_t i, n = op->npriority;
 
 #ifdef WEAKEN_REWRITE_PRIORITY
-	n++;
+	n += n > 0;
 #endif
 	for (i = 0; i < n; i++)
 		if (str_eq(op->priority[i], key))

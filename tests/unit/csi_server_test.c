@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -575,6 +576,25 @@ test_busy(void **state)
 	peer_free(q);
 }
 
+/* What came in may have been a token: it does not stay in the buffer.
+ * Control: WEAKEN_GRPC_WIPE. */
+static void
+test_input_is_wiped(void **state)
+{
+	struct peer *p = peer_new(fix->csi_path);
+	struct gc_call *c;
+
+	(void)state;
+	fix->hold = 1;
+	c = publish_call(p, "v1");
+	WAIT(fix->nheld == 1);
+	assert_null(memmem(fix->s->node, malloc_usable_size(fix->s->node),
+	    "web-tls", 7));
+	release(0);
+	answered(c, 0);
+	peer_free(p);
+}
+
 /* The kubelet's connection is gone, its call is not: the retry is told so. */
 static void
 test_peer_dies(void **state)
@@ -913,7 +933,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_identity), T(test_probe), T(test_stats),
-		T(test_garbage_message), T(test_busy), T(test_peer_dies),
+		T(test_garbage_message), T(test_busy),
+		T(test_input_is_wiped), T(test_peer_dies),
 		T(test_deadline), T(test_unpublish_target), T(test_stop),
 		T(test_registration), T(test_foreign_user), T(test_idle),
 		T(test_slow_request), T(test_deaf), T(test_connection_limit),

@@ -22,6 +22,9 @@ static const struct {
 	enum err_kind kind;
 	const char *say;
 } hard[] = {
+	{ "{{ uniq (until 10000) }}", ERR_LIMIT, "steps" },
+	{ "{{ fromJson (print (repeat 5000 \"[\") (repeat 5000 \"]\")) | "
+	    "len }}", ERR_LIMIT, "nested deeper" },
 	{ "{{ repeat 1000000000 \"x\" }}", ERR_LIMIT, "bytes of memory" },
 	{ "{{ repeat 9223372036854775807 \"xy\" }}", ERR_INVALID,
 	    "strings: Repeat output length overflow" },
@@ -47,8 +50,6 @@ static const struct {
 	    ERR_LIMIT, "nested deeper" },
 	{ SELF "{{ mustToJson $d }}", ERR_INVALID,
 	    "encountered a cycle via map[string]interface {}" },
-	{ "{{ fromJson (print (repeat 5000 \"[\") (repeat 5000 \"]\")) | "
-	    "len }}", ERR_LIMIT, "nested deeper" },
 	{ "{{ mustFromJson (print (repeat 20000 \"[\") (repeat 20000 \"]\")) "
 	    "}}", ERR_INVALID, "exceeded max depth" },
 	{ "{{ $l := list 1 }}{{ range until 4000 }}{{ $l = list $l }}{{ end }}"
