@@ -47,8 +47,8 @@ void offline_default(struct offline_policy *p);
  * Read what is said over the defaults.  Each value that is not known, and each
  * annotation of our prefix that is not, is a REJECT finding of ours
  * (FINDING_OURS) that names it and what may stand there; an object with one is
- * of no use, its policy then is the rest.  ${node}: metadata.annotations, for the findings'
- * lines; it and ${f} may be NULL.
+ * of no use, its policy then is the rest.  ${node}: metadata.annotations, for
+ * the findings' lines; it and ${f} may be NULL.
  */
 void offline_parse(const struct strmap *annotations, const struct json *node,
     struct offline_policy *p, struct findings *f);

@@ -19,12 +19,13 @@
  *	  epoch u32 | generation u64 | cluster[16] | node[16] | counter u64 |
  *	  clock high-water u64 | boot id[16] | file salt[32] | commit[32]
  *	then crypto_secretstream_xchacha20poly1305 under K_stream: a MANIFEST
- *	(counts, total bytes), then NS*, OBJECT*, RECORD*, TOMB*, ISSUER*, each
- *	a message of its own, then FINAL (TAG_FINAL) with the counts and a BLAKE2b of all
- *	messages before.
+ *	(counts), then NS*, OBJECT*, RECORD*, TOMB*, ISSUER*, each a message of
+ *	its own behind its length, then FINAL (TAG_FINAL) with the counts again
+ *	and a BLAKE2b of all messages before.
  *
- * Little-endian, canonical.  commit = BLAKE2b(K_stream, "commit" | head before
- * it) is checked first: XChaCha20-Poly1305 does not commit to its key.
+ * Canonical.  commit = BLAKE2b(K_stream, "commit" | head before it) is checked
+ * first: XChaCha20-Poly1305 does not commit to its key.  The head ends in an
+ * unkeyed sum of itself, so that a flip there is not taken for another's file.
  * Records inside are those of seal/record.h as they lie in RAM, sealed a second
  * time by their namespace's key: reading verifies the set and opens no value.
  * Messages are padded (RECORD to its record's own class, others to 64 bytes),

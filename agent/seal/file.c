@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "seal/file.h"
+
+#define TMP ".tmp"		/* behind the name that it will have */
+#define WITNESS_MAX 256
+
+/* --- writing ----------------------------------------------------------- */
+
+static char *
+temporary(const char *name)
+{
+	return (str_fmt(".%s" TMP, name));
+}
+
+/* A whole new file on the disk under a name that nobody reads. */
+static int
+write_new(int dir, const char *tmp, const void *data, size_t len,
+    struct err *err)
+{
+	cleanup_close int fd = -1;
+
+	if (unlinkat(dir, tmp, 0) == -1 && errno != ENOENT)
+		return (err_sys(err, "%s", tmp));
+	fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC |
+	    O_NOFOLLOW, 0600);
+	if (fd == -1)
+		return (err_sys(err, "%s", tmp));
+	if (file_write_all(fd, data, len, err) == -1)
+		return (err_wrap(err, "%s", tmp));
+#ifndef WEAKEN_SEAL_FSYNC
+	/* Once: what a failed fsync has lost, a second one does not find. */
+	if (fsync(fd) == -1)
+		return (err_sys(err, "%s: fsync", tmp));
+#endif
+	return (0);
+}
+
+static int
+dir_sync(int dir, struct err *err)
+{
+#ifndef WEAKEN_SEAL_DIRSYNC
+	if (fsync(dir) == -1)
+		return (err_sys(err, "fsync of the directory"));
+#else
+	(void)dir;
+	(void)err;
+#endif
+	return (0);
+}
+
+/* The present file becomes the one before, by a link: at no time is there
+ * none. */
+static int
+keep_previous(int dir, struct err *err)
+{
+	cleanup_free char *tmp = temporary(SEAL_FILE_PREV);
+
+	if (unlinkat(dir, tmp, 0) == -1 && errno != ENOENT)
+		return (err_sys(err, "%s", tmp));
+	if (linkat(dir, SEAL_FILE, dir, tmp, 0) == -1)
+		return (errno == ENOENT ? 0 : err_sys(err, SEAL_FILE_PREV));
+	if (renameat(dir, tmp, dir, SEAL_FILE_PREV) == -1)
+		return (err_sys(err, SEAL_FILE_PREV));
+	/* Two names of one file: then rename does nothing. */
+	unlinkat(dir, tmp, 0);
+	return (0);
+}
+
+static int
+replace(int dir, const char *name, const void *data, size_t len, int keep,
+    struct err *err)
+{
+	cleanup_free char *tmp = temporary(name);
+
+#ifdef WEAKEN_SEAL_TORN
+	cleanup_close int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC |
+	    O_CLOEXEC, 0600);
+
+	(void)keep;
+	return (fd == -1 ? err_sys(err, "%s", name) :
+	    file_write_all(fd, data, len, err));
+#endif
+	if (write_new(dir, tmp, data, len, err) == -1 ||
+	    (keep && keep_previous(dir, err) == -1)) {
+		unlinkat(dir, tmp, 0);
+		return (-1);
+	}
+	if (renameat(dir, tmp, dir, name) == -1) {
+		err_sys(err, "%s", name);
+		unlinkat(dir, tmp, 0);
+		return (-1);
+	}
+	return (dir_sync(dir, err));
+}
+
+/* --- the witness ------------------------------------------------------- */
+
+static int
+witness_write(const struct seal_place *p, const struct snapshot_head *h,
+    struct err *err)
+{
+	char node[2 * SNAPSHOT_ID_LEN + 1];
+	cleanup_buf struct buf b = BUF_PLAIN(WITNESS_MAX);
+
+	if (p->witness_dir == -1)
+		return (0);
+	sodium_bin2hex(node, sizeof(node), h->node, sizeof(h->node));
+	buf_addf(&b, "nodeseal witness 1\nnode %s\ngeneration %" PRIu64 "\n",
+	    node, h->generation);
+	if (buf_finish(&b, "witness", err) == -1 ||
+	    replace(p->witness_dir, p->witness, b.data, b.len, 0, err) == -1)
+		return (err_wrap(err, "witness"));
+	return (0);
+}
+
+/* 1: known; 0: there is none, or it is another node's; -1: it cannot be
+ * read. */
+static int
+witness_read(const struct seal_place *p, const uint8_t *node,
+    uint64_t *ret_generation, struct err *err)
+{
+	cleanup_buf struct buf b = BUF_PLAIN(WITNESS_MAX);
+	cleanup_close int fd = -1;
+	char hex[2 * SNAPSHOT_ID_LEN + 1], want[sizeof(hex)];
+	int end = 0;
+
+	if (p->witness_dir == -1)
+		return (0);
+	fd = openat(p->witness_dir, p->witness, O_RDONLY | O_CLOEXEC |
+	    O_NOFOLLOW);
+	if (fd == -1)
+		return (errno == ENOENT ? 0 : err_sys(err, "witness"));
+	if (file_read_fd(fd, &b, err) == -1)
+		return (err_wrap(err, "witness"));
+	if (sscanf(buf_str(&b), "nodeseal witness 1\nnode %32[0-9a-f]\n"
+	    "generation %" SCNu64 "\n%n", hex, ret_generation, &end) != 2 ||
+	    (size_t)end != b.len)
+		return (err_set(err, ERR_TAMPER, "witness: not readable as "
+		    "one"));
+	sodium_bin2hex(want, sizeof(want), node, SNAPSHOT_ID_LEN);
+	return (str_eq(hex, want));
+}
+
+int
+seal_file_write(const struct seal_place *p, const void *data, size_t len,
+    const struct snapshot_head *head, struct err *err)
+{
+	if (replace(p->dir, SEAL_FILE, data, len, 1, err) == -1)
+		return (err_wrap(err, "sealed file"));
+	return (witness_write(p, head, err));
+}
+
+/* --- reading ----------------------------------------------------------- */
+
+const char *
+seal_state_name(enum seal_state s)
+{
+	static const char *const names[] = { "ok", "empty", "partial",
+		"foreign", "tampered", "rolled-back" };
+
+	return (names[s]);
+}
+
+/* Whoever may write beside us may also put an older file there. */
+static int
+check_rights(int fd, const char *name, int is_dir, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == -1)
+		return (err_sys(err, "%s", name));
+	if (!is_dir && (!S_ISREG(st.st_mode) || st.st_size > SNAPSHOT_MAX))
+		return (err_set(err, ERR_DENIED, "%s: no regular file of at "
+		    "most %u bytes: move it away", name, SNAPSHOT_MAX));
+	if (st.st_uid != geteuid() && st.st_uid != 0)
+		return (err_set(err, ERR_DENIED, "%s: belongs to user %u: "
+		    "chown it to %u", name, (unsigned)st.st_uid,
+		    (unsigned)geteuid()));
+	if (st.st_mode & (is_dir ? 022 : 077))
+		return (err_set(err, ERR_DENIED, "%s: mode %03o lets others "
+		    "in: chmod %s", name, (unsigned)st.st_mode & 0777,
+		    is_dir ? "0700" : "0600"));
+	return (0);
+}
+
+struct candidate {
+	const char *name;
+	int there, whole;
+	struct err err;			/* why it is not whole */
+	struct snapshot s;
+	int64_t mtime;
+	size_t bytes;
+};
+
+struct loader {
+	const struct seal_place *p;
+	const uint8_t *root, *node, *cluster;
+	uint8_t *scratch;
+	uint64_t known;		/* highest generation of any witness */
+	struct seal_loaded *out;
+};
+
+static int
+ours(const struct loader *l, const struct snapshot_head *h, struct err *err)
+{
+	if (memcmp(h->node, l->node, SNAPSHOT_ID_LEN) != 0)
+		return (err_set(err, ERR_DENIED, "it is another node's"));
+	if (memcmp(h->cluster, l->cluster, SNAPSHOT_ID_LEN) != 0)
+		return (err_set(err, ERR_DENIED, "it is of another cluster"));
+	return (0);
+}
+
+/* -1 only for what no other file makes good. */
+static int
+look(struct loader *l, struct candidate *c, struct err *err)
+{
+	cleanup_buf struct buf b = BUF_PLAIN(SNAPSHOT_MAX);
+	cleanup_close int fd = openat(l->p->dir, c->name, O_RDONLY |
+	    O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct stat st;
+
+	if (fd == -1 && errno == ENOENT)
+		return (0);
+	if (fd == -1)
+		return (err_sys(err, "%s", c->name));
+	if (check_rights(fd, c->name, 0, err) == -1)
+		return (-1);
+	c->there = 1;
+	if (fstat(fd, &st) == 0)
+		c->mtime = st.st_mtim.tv_sec * 1000ll;
+	if (file_read_fd(fd, &b, &c->err) == -1)
+		return (0);
+	c->bytes = b.len;
+	if (snapshot_read(l->root, b.data, b.len, l->scratch, &c->s,
+	    &c->err) == -1)
+		return (0);
+	if (ours(l, &c->s.head, &c->err) == -1)
+		snapshot_clear(&c->s);
+	else
+		c->whole = 1;
+	return (0);
+}
+
+static void
+say(struct seal_loaded *out, enum seal_state state, char *problem)
+{
+	out->state = state;
+	free(out->problem);
+	out->problem = problem;
+}
+
+static void
+quarantine(const struct loader *l, const char *name)
+{
+	renameat(l->p->dir, name, l->p->dir, SEAL_FILE_QUARANTINE);
+	fsync(l->p->dir);
+}
+
+static void
+take(struct seal_loaded *out, struct candidate *c)
+{
+	out->snapshot = c->s;
+	memset(&c->s, 0, sizeof(c->s));
+	out->sealed_at = c->mtime;
+	out->bytes = c->bytes;
+}
+
+static int
+is_old(const struct loader *l, const struct candidate *c, uint64_t allow)
+{
+#ifndef WEAKEN_SEAL_GENERATION
+	return (c->s.head.generation + allow < l->known);
+#else
+	(void)l;
+	(void)c;
+	(void)allow;
+	return (0);
+#endif
+}
+
+static void
+judge_whole(struct loader *l, struct candidate *c)
+{
+	if (!is_old(l, c, 0)) {
+		take(l->out, c);
+		say(l->out, SEAL_OK, NULL);
+		return;
+	}
+	say(l->out, SEAL_ROLLED_BACK, str_fmt("generation %" PRIu64 " came "
+	    "back, %" PRIu64 " is known to exist: kept aside as %s",
+	    c->s.head.generation, l->known, SEAL_FILE_QUARANTINE));
+	quarantine(l, c->name);
+}
+
+static void
+judge_damaged(struct loader *l, struct candidate *c, struct candidate *prev)
+{
+	const char *why = err_msg(&c->err);
+
+	if (c->err.kind == ERR_DENIED || c->err.kind == ERR_INVALID) {
+		say(l->out, SEAL_FOREIGN, str_fmt("%s: %s: kept aside as %s",
+		    c->name, why, SEAL_FILE_QUARANTINE));
+	} else if (prev->whole && !is_old(l, prev, 1)) {
+		take(l->out, prev);
+		say(l->out, SEAL_PARTIAL, str_fmt("%s: %s: the one before it "
+		    "is served, the damaged one kept aside as %s", c->name,
+		    why, SEAL_FILE_QUARANTINE));
+	} else
+		say(l->out, SEAL_TAMPERED, str_fmt("%s: %s: kept aside as %s",
+		    c->name, why, SEAL_FILE_QUARANTINE));
+	quarantine(l, c->name);
+}
+
+static void
+judge(struct loader *l, struct candidate *c, struct candidate *prev)
+{
+	if (c->whole)
+		judge_whole(l, c);
+	else if (c->there)
+		judge_damaged(l, c, prev);
+	else if (l->known)
+		say(l->out, SEAL_ROLLED_BACK, str_fmt("%s is gone, generation "
+		    "%" PRIu64 " is known to exist", c->name, l->known));
+	else
+		say(l->out, SEAL_EMPTY, NULL);
+}
+
+static void
+leftovers(const struct seal_place *p)
+{
+	static const char *const names[] = { SEAL_FILE, SEAL_FILE_PREV };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(names); i++) {
+		cleanup_free char *tmp = temporary(names[i]);
+
+		unlinkat(p->dir, tmp, 0);
+	}
+}
+
+static uint64_t
+highest(uint64_t known, const struct candidate *c)
+{
+	return (c->whole && c->s.head.generation > known ?
+	    c->s.head.generation : known);
+}
+
+int
+seal_file_load(const struct seal_place *p,
+    const uint8_t root[static RECORD_KEY_LEN],
+    const uint8_t node[static SNAPSHOT_ID_LEN],
+    const uint8_t cluster[static SNAPSHOT_ID_LEN], uint64_t min_generation,
+    uint8_t scratch[static SNAPSHOT_SCRATCH], struct seal_loaded *ret,
+    struct err *err)
+{
+	cleanup_err struct err witness_err = ERR_INIT;
+	struct candidate c = { .name = SEAL_FILE };
+	struct candidate prev = { .name = SEAL_FILE_PREV };
+	struct loader l = { p, root, node, cluster, scratch, min_generation,
+		ret };
+	uint64_t known = 0;
+	int rc, seen;
+
+	memset(ret, 0, sizeof(*ret));
+	if (check_rights(p->dir, "the state directory", 1, err) == -1)
+		return (-1);
+	leftovers(p);
+	seen = witness_read(p, node, &known, &witness_err);
+	if (seen == 1 && known > l.known)
+		l.known = known;
+	rc = look(&l, &c, err);
+	if (rc == 0 && !c.whole)
+		rc = look(&l, &prev, err);
+	if (rc == 0) {
+		ret->generation = highest(highest(l.known, &c), &prev);
+		judge(&l, &c, &prev);
+		if (!ret->problem && seen == -1)
+			ret->problem = str_dup(err_msg(&witness_err));
+	}
+	snapshot_clear(&c.s);
+	snapshot_clear(&prev.s);
+	err_clear(&c.err);
+	err_clear(&prev.err);
+	return (rc);
+}
+
+void
+seal_loaded_clear(struct seal_loaded *l)
+{
+	snapshot_clear(&l->snapshot);
+	free(STEAL(l->problem));
+}

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/seal_snapshot.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "seal/file.h"
+
+/*
+ * The sealed file on a disk.  Controls: -DWEAKEN_SEAL_GENERATION (rollback);
+ * what dies in the middle is tests/unit/seal_crash_test.c.
+ */
+static const uint8_t node[16] = { 7 }, cluster[16] = { 8 };
+static char dir[64];
+static char witness_name[] = "state.witness";
+static struct seal_place place;
+
+static int
+setup(void **state)
+{
+	(void)state;
+	snprintf(dir, sizeof(dir), "/tmp/nodeseal-seal-XXXXXX");
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(mkdirat(open(dir, O_PATH | O_CLOEXEC), "state",
+	    0700), 0);
+	place.witness_dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	place.dir = openat(place.witness_dir, "state", O_RDONLY |
+	    O_DIRECTORY | O_CLOEXEC);
+	place.witness = witness_name;
+	return (0);
+}
+
+static int
+teardown(void **state)
+{
+	static const char *const names[] = { SEAL_FILE, SEAL_FILE_PREV,
+		SEAL_FILE_QUARANTINE, "old" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		unlinkat(place.dir, names[i], 0);
+	unlinkat(place.witness_dir, witness_name, 0);
+	unlinkat(place.witness_dir, "state", AT_REMOVEDIR);
+	close(place.dir);
+	close(place.witness_dir);
+	return (rmdir(dir));
+}
+
+static void
+put(uint64_t generation)
+{
+	cleanup_buf struct buf b = BUF_PLAIN(SNAPSHOT_MAX);
+	struct snapshot s = snapshot_make(generation, 2);
+
+	assert_int_equal(snapshot_write(root, &s, scratch, &b, NULL), 0);
+	assert_int_equal(seal_file_write(&place, b.data, b.len, &s.head,
+	    NULL), 0);
+	snapshot_clear(&s);
+}
+
+/* What comes of loading: the state and the generation that is given. */
+static enum seal_state
+load(uint64_t *ret_generation, const char *problem)
+{
+	struct seal_loaded l;
+	enum seal_state state;
+
+	assert_int_equal(seal_file_load(&place, root, node, cluster, 0,
+	    scratch, &l, NULL), 0);
+	state = l.state;
+	*ret_generation = l.snapshot.head.generation;
+	assert_int_equal(l.snapshot.nvalues, *ret_generation ? 2 : 0);
+	if (problem)
+		assert_non_null(strstr(l.problem, problem));
+	else
+		assert_null(l.problem);
+	seal_loaded_clear(&l);
+	return (state);
+}
+
+static int
+there(const char *name)
+{
+	return (faccessat(place.dir, name, F_OK, 0) == 0);
+}
+
+static void
+damage(const char *name)
+{
+	cleanup_close int fd = openat(place.dir, name, O_RDWR | O_CLOEXEC);
+	uint8_t c;
+
+	assert_int_equal(pread(fd, &c, 1, 300), 1);
+	c ^= 1;
+	assert_int_equal(pwrite(fd, &c, 1, 300), 1);
+}
+
+static void
+test_written_and_read(void **state)
+{
+	uint64_t g;
+
+	(void)state;
+	assert_int_equal(load(&g, NULL), SEAL_EMPTY);
+	put(1);
+	assert_int_equal(load(&g, NULL), SEAL_OK);
+	assert_int_equal(g, 1);
+	assert_false(there(SEAL_FILE_PREV));
+	put(2);
+	put(3);
+	assert_int_equal(load(&g, NULL), SEAL_OK);
+	assert_int_equal(g, 3);
+	assert_true(there(SEAL_FILE_PREV));
+	assert_false(there("." SEAL_FILE ".tmp"));
+	assert_false(there("." SEAL_FILE_PREV ".tmp"));
+}
+
+static void
+test_the_one_before(void **state)
+{
+	uint64_t g;
+
+	(void)state;
+	put(1);
+	put(2);
+	damage(SEAL_FILE);
+	assert_int_equal(load(&g, "the one before it is served"),
+	    SEAL_PARTIAL);
+	assert_int_equal(g, 1);
+	assert_true(there(SEAL_FILE_QUARANTINE));
+	assert_false(there(SEAL_FILE));
+	/* The next file is newer than all that were. */
+	put(3);
+	assert_int_equal(load(&g, NULL), SEAL_OK);
+}
+
+static void
+test_both_damaged(void **state)
+{
+	uint64_t g;
+
+	(void)state;
+	put(1);
+	put(2);
+	damage(SEAL_FILE);
+	damage(SEAL_FILE_PREV);
+	assert_int_equal(load(&g, "damaged"), SEAL_TAMPERED);
+	assert_int_equal(g, 0);
+	assert_true(there(SEAL_FILE_QUARANTINE));
+}
+
+/* S5: an older copy put back; the file taken away. */
+static void
+test_rollback(void **state)
+{
+	uint64_t g;
+
+	(void)state;
+	put(1);
+	assert_int_equal(linkat(place.dir, SEAL_FILE, place.dir, "old", 0),
+	    0);
+	put(2);
+	put(3);
+	assert_int_equal(renameat(place.dir, "old", place.dir, SEAL_FILE),
+	    0);
+	assert_int_equal(load(&g, "generation 1 came back, 3 is known"),
+	    SEAL_ROLLED_BACK);
+	assert_int_equal(g, 0);
+	assert_false(there(SEAL_FILE));
+	assert_int_equal(load(&g, "is gone, generation 3"),
+	    SEAL_ROLLED_BACK);
+}
+
+/* With the newest damaged, no older file than the one before it will do. */
+static void
+test_rollback_of_the_one_before(void **state)
+{
+	uint64_t g;
+
+	(void)state;
+	put(1);
+	assert_int_equal(linkat(place.dir, SEAL_FILE, place.dir, "old", 0),
+	    0);
+	put(2);
+	put(3);
+	damage(SEAL_FILE);
+	assert_int_equal(renameat(place.dir, "old", place.dir,
+	    SEAL_FILE_PREV), 0);
+	assert_int_equal(load(&g, "damaged"), SEAL_TAMPERED);
+	assert_int_equal(g, 0);
+}
+
+static void
+test_known_elsewhere(void **state)
+{
+	struct seal_loaded l;
+
+	(void)state;
+	put(5);
+	assert_int_equal(seal_file_load(&place, root, node, cluster, 6,
+	    scratch, &l, NULL), 0);
+	assert_int_equal(l.state, SEAL_ROLLED_BACK);
+	assert_int_equal(l.generation, 6);
+	seal_loaded_clear(&l);
+}
+
+static void
+test_foreign(void **state)
+{
+	struct seal_loaded l;
+	uint8_t other[16] = { 99 };
+	uint64_t g;
+
+	(void)state;
+	put(5);
+	assert_int_equal(seal_file_load(&place, root, other, cluster, 0,
+	    scratch, &l, NULL), 0);
+	assert_int_equal(l.state, SEAL_FOREIGN);
+	assert_non_null(strstr(l.problem, "another node"));
+	seal_loaded_clear(&l);
+	assert_true(there(SEAL_FILE_QUARANTINE));
+	assert_false(there(SEAL_FILE));
+	put(6);
+	root[0] ^= 1;
+	assert_int_equal(load(&g, "sealed by another key"), SEAL_FOREIGN);
+	root[0] ^= 1;
+}
+
+/* S8: a newer version has been here. */
+static void
+test_downgrade(void **state)
+{
+	cleanup_close int fd = -1;
+	uint8_t newer = SNAPSHOT_FORMAT + 1;
+	uint64_t g;
+
+	(void)state;
+	put(5);
+	fd = openat(place.dir, SEAL_FILE, O_WRONLY | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, &newer, 1, 8), 1);
+	assert_int_equal(load(&g, "newer than this version's"),
+	    SEAL_FOREIGN);
+	assert_true(there(SEAL_FILE_QUARANTINE));
+}
+
+static void
+refused(const char *part)
+{
+	cleanup_err struct err err = ERR_INIT;
+	struct seal_loaded l;
+
+	assert_int_equal(seal_file_load(&place, root, node, cluster, 0,
+	    scratch, &l, &err), -1);
+	assert_int_equal(err.kind, ERR_DENIED);
+	assert_non_null(strstr(err_msg(&err), part));
+	seal_loaded_clear(&l);
+}
+
+static void
+test_rights(void **state)
+{
+	uint64_t g;
+
+	(void)state;
+	put(1);
+	assert_int_equal(fchmodat(place.dir, SEAL_FILE, 0644, 0), 0);
+	refused("chmod 0600");
+	assert_int_equal(fchmodat(place.dir, SEAL_FILE, 0600, 0), 0);
+	assert_int_equal(fchmod(place.dir, 0770), 0);
+	refused("chmod 0700");
+	assert_int_equal(fchmod(place.dir, 0700), 0);
+	if (geteuid() == 0) {
+		assert_int_equal(fchownat(place.dir, SEAL_FILE, 12345, 0, 0),
+		    0);
+		refused("belongs to user 12345");
+		assert_int_equal(fchownat(place.dir, SEAL_FILE, 0, 0, 0), 0);
+	}
+	assert_int_equal(load(&g, NULL), SEAL_OK);
+	unlinkat(place.dir, SEAL_FILE, 0);
+	assert_int_equal(mkfifoat(place.dir, SEAL_FILE, 0600), 0);
+	refused("no regular file");
+}
+
+/* A witness that nobody can read hides nothing, and is said. */
+static void
+test_witness(void **state)
+{
+	cleanup_close int fd = -1;
+	uint64_t g;
+
+	(void)state;
+	put(4);
+	fd = openat(place.witness_dir, witness_name, O_WRONLY | O_TRUNC |
+	    O_CLOEXEC);
+	assert_int_equal(write(fd, "junk", 4), 4);
+	assert_int_equal(load(&g, "witness"), SEAL_OK);
+	assert_int_equal(g, 4);
+	unlinkat(place.witness_dir, witness_name, 0);
+	assert_int_equal(load(&g, NULL), SEAL_OK);
+}
+
+/* A directory in which nothing can be written: the last good file stays. */
+static void
+test_no_room(void **state)
+{
+	cleanup_err struct err err = ERR_INIT;
+	cleanup_buf struct buf b = BUF_PLAIN(SNAPSHOT_MAX);
+	struct snapshot_head h = { .generation = 2 };
+	uint64_t g;
+
+	(void)state;
+	put(1);
+	sealed(2, 1, &b);
+	assert_int_equal(mkdirat(place.dir, "." SEAL_FILE ".tmp", 0700), 0);
+	assert_int_equal(seal_file_write(&place, b.data, b.len, &h, &err),
+	    -1);
+	assert_int_equal(unlinkat(place.dir, "." SEAL_FILE ".tmp",
+	    AT_REMOVEDIR), 0);
+	assert_int_equal(load(&g, NULL), SEAL_OK);
+	assert_int_equal(g, 1);
+}
+
+#define T(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_written_and_read),
+		T(test_the_one_before),
+		T(test_both_damaged),
+		T(test_rollback),
+		T(test_rollback_of_the_one_before),
+		T(test_known_elsewhere),
+		T(test_foreign),
+		T(test_downgrade),
+		T(test_rights),
+		T(test_witness),
+		T(test_no_room),
+	};
+
+	if (seal_init(NULL) == -1)
+		return (1);
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}
