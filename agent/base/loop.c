@@ -23,6 +23,7 @@ struct loop_timer {
 
 struct loop_fd {
 	uv_poll_t uv;
+	int set;		/* what uv watches for */
 	void (*cb)(void *, int);
 	void *arg;
 };
@@ -172,6 +173,8 @@ on_poll(uv_poll_t *uv, int status, int events)
 	struct loop_fd *h = (struct loop_fd *)uv;
 	int set = 0;
 
+	if (status < 0)
+		h->set = 0;	/* uv watches no more */
 	if (status < 0 || (events & UV_DISCONNECT))
 		set = LOOP_READ | LOOP_WRITE;
 	if (events & UV_READABLE)
@@ -190,6 +193,11 @@ loop_fd_watch(struct loop_fd *h, int events)
 		set |= UV_READABLE;
 	if (events & LOOP_WRITE)
 		set |= UV_WRITABLE;
+	/* uv takes the descriptor out of epoll and puts it in again, even
+	 * for what it watches already. */
+	if (set == h->set)
+		return;
+	h->set = set;
 	if (set)
 		uv_poll_start(&h->uv, set, on_poll);
 	else

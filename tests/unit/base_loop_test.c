@@ -148,6 +148,37 @@ test_descriptors(void **state)
 }
 
 static void
+on_broken(void *arg, int events)
+{
+	struct scene *s = arg;
+
+	s->events = events;
+	note(s, 'e');
+	/* uv has let go of it; asked for the same, it must watch again. */
+	loop_fd_watch(s->fd, s->n < 3 ? LOOP_WRITE : 0);
+}
+
+static void
+test_broken_descriptor(void **state)
+{
+	struct scene s = { .loop = loop_new(NULL) };
+	int pair[2];
+
+	(void)state;
+	assert_int_equal(pipe2(pair, O_NONBLOCK | O_CLOEXEC), 0);
+	s.fd = loop_fd_new(s.loop, pair[1], on_broken, &s, NULL);
+	close(pair[0]);
+	loop_fd_watch(s.fd, LOOP_WRITE);
+	loop_fd_watch(s.fd, LOOP_WRITE);
+	loop_run(s.loop);
+	assert_string_equal(s.order, "eee");
+	assert_int_equal(s.events, LOOP_READ | LOOP_WRITE);
+	loop_fd_free(s.fd);
+	close(pair[1]);
+	loop_free(s.loop);
+}
+
+static void
 on_sig(void *arg, int signo)
 {
 	struct scene *s = arg;
@@ -184,6 +215,7 @@ main(void)
 		cmocka_unit_test(test_freed_in_its_callback),
 		cmocka_unit_test(test_timers),
 		cmocka_unit_test(test_descriptors),
+		cmocka_unit_test(test_broken_descriptor),
 		cmocka_unit_test(test_signals),
 	};
 
