@@ -200,16 +200,24 @@ conn_read(struct conn *c)
 	return (-1);
 }
 
+static int
+conn_read_some(struct conn *c)
+{
+	int i, more = 1;
+
+	for (i = 0; i < READS_A_TURN && more; i++)
+		if ((more = conn_read(c)) == -1)
+			return (-1);
+	return (0);
+}
+
 static void
 on_conn(void *arg, int events)
 {
 	struct conn *c = arg;
-	int i, more = 1;
 
-	if (events & LOOP_READ)
-		for (i = 0; i < READS_A_TURN && more; i++)
-			if ((more = conn_read(c)) == -1)
-				return;
+	if ((events & LOOP_READ) && conn_read_some(c) == -1)
+		return;
 	if (conn_turn(c) == 0)
 		conn_rearm(c);
 }
@@ -229,14 +237,22 @@ conn_open(struct grpc_listener *l, int fd)
 	l->conns = c;
 	l->nconns++;
 	c->session = grpc_session_new(l->methods, l->arg, NULL);
-	c->watch = loop_fd_new(l->loop, fd, on_conn, c, NULL);
-	c->timer = loop_timer_new(l->loop, on_wake, c);
-	if (!c->session || !c->watch) {
+	if (!c->session) {
 		conn_close(c);
 		return;
 	}
 	grpc_session_set_budget(c->session, &l->budget);
+	/* What the peer has sent already, at once: its call is under way while
+	 * we see to the rest, and one packet answers all of it. */
+	if (conn_read_some(c) == -1)
+		return;
 	grpc_session_set_wake(c->session, on_wake, c);
+	c->watch = loop_fd_new(l->loop, fd, on_conn, c, NULL);
+	c->timer = loop_timer_new(l->loop, on_wake, c);
+	if (!c->watch) {
+		conn_close(c);
+		return;
+	}
 	if (conn_turn(c) == 0)
 		conn_rearm(c);
 }
