@@ -35,20 +35,20 @@ csi_publish_free(struct csi_publish *p)
 	free(p);
 }
 
-char *
-csi_quote(const char *s)
+const char *
+csi_quote_into(char out[static CSI_QUOTE_SIZE], const char *s)
 {
-	char out[96];
 	size_t i;
 
+	out[0] = '"';
 	for (i = 0; s[i] && i < 80; i++)
-		out[i] = (uint8_t)s[i] < 0x20 || s[i] == 0x7f ? '?' : s[i];
+		out[i + 1] = (uint8_t)s[i] < 0x20 || s[i] == 0x7f ? '?' : s[i];
 	/* Not in the middle of a character. */
 	if (s[i])
 		while (i && ((uint8_t)s[i] & 0xc0) == 0x80)
 			i--;
-	memcpy(out + i, s[i] ? "..." : "", s[i] ? 4 : 1);
-	return (str_fmt("\"%s\"", out));
+	strcpy(out + i + 1, s[i] ? "...\"" : "\"");
+	return (out);
 }
 
 int
@@ -89,18 +89,18 @@ csi_mode_parse(const char *s)
 static int
 names_add(struct csi_publish *p, char *name, struct err *err)
 {
-	cleanup_free char *said = csi_quote(name);
 	size_t i;
 
 	if (!csi_name_ok(name, 253))
 		return (err_set(err, ERR_INVALID, SAY "externalSecret: %s is "
 		    "not the name of an ExternalSecret: write names of "
 		    "objects in the pod's namespace, with commas between",
-		    said));
+		    csi_quote(name)));
 	for (i = 0; i < p->nexternal_secrets; i++)
 		if (strcmp(p->external_secrets[i], name) == 0)
 			return (err_set(err, ERR_INVALID, SAY "externalSecret:"
-			    " %s is there twice: name it once", said));
+			    " %s is there twice: name it once",
+			    csi_quote(name)));
 	if (p->nexternal_secrets == CSI_NAMES_MAX)
 		return (err_set(err, ERR_INVALID, SAY "externalSecret: more "
 		    "than %d names: use several volumes", CSI_NAMES_MAX));
@@ -133,24 +133,21 @@ set_names(struct csi_publish *p, const char *value, struct err *err)
 static int
 set_mode(struct csi_publish *p, const char *value, struct err *err)
 {
-	cleanup_free char *said = csi_quote(value);
-
 	p->mode = csi_mode_parse(value);
 	if (p->mode == -1)
 		return (err_set(err, ERR_INVALID, SAY "mode: %s is not an "
 		    "octal mode from 0000 to 0777: write it like \"0640\"",
-		    said));
+		    csi_quote(value)));
 	return (0);
 }
 
 static int
 truth(const char *name, int *ret, const char *value, struct err *err)
 {
-	cleanup_free char *said = csi_quote(value);
-
 	if (strcmp(value, "true") != 0 && strcmp(value, "false") != 0)
 		return (err_set(err, ERR_INVALID, SAY "%s: %s is neither "
-		    "\"true\" nor \"false\": write one of them", name, said));
+		    "\"true\" nor \"false\": write one of them", name,
+		    csi_quote(value)));
 	*ret = value[0] == 't';
 	return (0);
 }
@@ -173,11 +170,9 @@ static int
 pod_info(char **ret, const char *key, const char *value, int ok,
     struct err *err)
 {
-	cleanup_free char *said = csi_quote(value);
-
 	if (!ok)
 		return (err_set(err, ERR_INVALID, "volume_context[\"%s\"]: %s "
-		    "is not what a kubelet sends", key, said));
+		    "is not what a kubelet sends", key, csi_quote(value)));
 	*ret = str_dup(value);
 	return (0);
 }
@@ -253,17 +248,16 @@ unknown(const char *key, struct err *err)
 {
 	static const char *const names[] = { "externalSecret", "items", "mode",
 	    "optional", "statusFile" };
-	cleanup_free char *said = csi_quote(key);
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(names); i++)
 		if (strcasecmp(key, names[i]) == 0)
 			return (err_set(err, ERR_INVALID, SAY "%s: unknown "
-			    "attribute: did you mean \"%s\"?", said,
-			    names[i]));
+			    "attribute: did you mean \"%s\"?",
+			    csi_quote(key), names[i]));
 	return (err_set(err, ERR_INVALID, SAY "%s: unknown "
 	    "attribute: remove it; known are externalSecret, items, mode, "
-	    "optional, statusFile", said));
+	    "optional, statusFile", csi_quote(key)));
 }
 
 static int

@@ -29,8 +29,11 @@ int csi_items_parse(struct csi_publish *p, const char *text, struct err *err);
 int csi_mode_parse(const char *s);
 /* csi_name_ok: an RFC 1123 subdomain of at most ${max} bytes. */
 int csi_name_ok(const char *s, size_t max);
-/* csi_quote(s): for messages: at most 80 bytes, printable; malloc'd. */
-char *csi_quote(const char *s);
+/* csi_quote(s): for messages: at most 80 bytes, printable, in quotes; as long
+ * as the enclosing block lives. */
+#define CSI_QUOTE_SIZE 88
+#define csi_quote(s) csi_quote_into((char[CSI_QUOTE_SIZE]){ "" }, (s))
+const char *csi_quote_into(char out[static CSI_QUOTE_SIZE], const char *s);
 
 /**
  * csi_target_check(root, path, len, err):

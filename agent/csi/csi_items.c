@@ -23,10 +23,9 @@ bad(struct err *err, size_t i, const char *what)
 static int
 bad_path(struct err *err, size_t i, const char *path, const char *why)
 {
-	cleanup_free char *said = csi_quote(path);
-
 	return (err_set(err, ERR_INVALID, SAY "[%zu].path: %s %s: use a path "
-	    "below the volume, like \"tls/cert.pem\"", i, said, why));
+	    "below the volume, like \"tls/cert.pem\"", i, csi_quote(path),
+	    why));
 }
 
 /* The escape \u0000 would end the text behind the parser's back: find it, and
@@ -120,13 +119,11 @@ path_set(struct csi_item *item, size_t i, const char *path, struct err *err)
 static int
 mode_set(struct csi_item *item, size_t i, const char *mode, struct err *err)
 {
-	cleanup_free char *said = csi_quote(mode);
-
 	item->mode = csi_mode_parse(mode);
 	if (item->mode == -1)
 		return (err_set(err, ERR_INVALID, SAY "[%zu].mode: %s is not "
 		    "an octal mode from 0000 to 0777: write it like \"0640\"",
-		    i, said));
+		    i, csi_quote(mode)));
 	return (0);
 }
 
@@ -134,7 +131,6 @@ static int
 secret_set(struct csi_item *item, size_t i, const char *name,
     const struct csi_publish *p, struct err *err)
 {
-	cleanup_free char *said = csi_quote(name);
 	size_t k;
 
 	for (k = 0; k < p->nexternal_secrets; k++)
@@ -144,7 +140,7 @@ secret_set(struct csi_item *item, size_t i, const char *name,
 		}
 	return (err_set(err, ERR_INVALID, SAY "[%zu].externalSecret: %s is "
 	    "not among the names in volumeAttributes.externalSecret: add it "
-	    "there", i, said));
+	    "there", i, csi_quote(name)));
 }
 
 static int
@@ -154,7 +150,6 @@ member_set(struct csi_item *item, size_t i, const struct json *m,
 	static const char *const names[] = { "key", "path", "mode",
 	    "externalSecret" };
 	const char *key = json_key(m), *value = json_str(m);
-	cleanup_free char *said = csi_quote(key);
 	size_t k;
 
 	for (k = 0; k < ARRAY_LEN(names); k++)
@@ -163,7 +158,7 @@ member_set(struct csi_item *item, size_t i, const struct json *m,
 	if (k == ARRAY_LEN(names))
 		return (err_set(err, ERR_INVALID, SAY "[%zu].%s: unknown "
 		    "field: remove it; known are key, path, mode, "
-		    "externalSecret", i, said));
+		    "externalSecret", i, csi_quote(key)));
 	if (!value)
 		return (err_set(err, ERR_INVALID, SAY "[%zu].%s: is not a "
 		    "string: %s", i, key, k == 2 ?
@@ -234,7 +229,6 @@ paths_check(const struct csi_publish *p, struct err *err)
 {
 	cleanup_free const struct csi_item **v =
 	    mem_array(p->nitems, sizeof(*v));
-	cleanup_free char *said = NULL;
 	const char *x, *y;
 	size_t i, len, a, b;
 
@@ -249,10 +243,9 @@ paths_check(const struct csi_publish *p, struct err *err)
 			continue;
 		a = (size_t)(v[i - 1] - p->items);
 		b = (size_t)(v[i] - p->items);
-		said = csi_quote(x);
 		return (err_set(err, ERR_INVALID, SAY "[%zu].path: %s %s: "
-		    "give each item a path of its own", a > b ? a : b, said,
-		    y[len] ? "would be a file and a folder" :
+		    "give each item a path of its own", a > b ? a : b,
+		    csi_quote(x), y[len] ? "would be a file and a folder" :
 		    "is there twice"));
 	}
 	return (0);

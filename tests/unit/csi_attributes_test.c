@@ -403,7 +403,7 @@ test_pod_info(void **state)
 static void
 test_quote(void **state)
 {
-	cleanup_free char *a = NULL, *b = NULL;
+	const char *a, *b;
 	char long_one[200];
 
 	(void)state;
