@@ -17,7 +17,7 @@ json_print_num(double n, struct buf *out)
 		return;
 	}
 	if (n == trunc(n) && fabs(n) < 0x1p63) {
-		buf_addf(out, "%.0f", n == 0 ? 0.0 : n);
+		buf_addf(out, "%lld", (long long)n);
 		return;
 	}
 	num_digits(n, 0, &shortest);
