@@ -195,7 +195,8 @@ void notes_open(struct core *c, int fd);
 /* notes_restore: what fsproj has found is known. */
 void notes_restore(struct core *c);
 /* After the volume has come into c->volumes, or has left it. */
-void notes_published(struct core *c, const struct volume *v);
+/* notes_published: ${v} is being attached, or is so. */
+void notes_published(struct core *c, struct volume *v);
 void notes_unpublished(struct core *c, const char *id);
 /* notes_write: the whole row anew; 0, or -1 with errno. */
 int notes_write(struct core *c);

@@ -141,8 +141,11 @@ on_fill(void *arg, size_t i, int fd, struct err *err)
 		return (-1);
 	/* By a descriptor: the path may lie in folders that are closed to
 	 * us. */
-	if (i + 1 == w->list->n && fstatvfs(fd, &w->d->room) == -1)
-		w->d->room.f_blocks = 0;
+	if (i + 1 == w->list->n) {
+		file_list_shut(w->list);
+		if (fstatvfs(fd, &w->d->room) == -1)
+			w->d->room.f_blocks = 0;
+	}
 	return (0);
 }
 
@@ -184,12 +187,13 @@ on_done(void *arg, const struct err *err)
 		err_set(&copy, err->kind, "%s", err_msg(err));
 		failed(d, &copy);
 	}
-	writing_free(w);
 	if (d->again && !d->removing) {
 		d->again = 0;
 		delivery_update(d);
 	}
+	/* Whoever waits is told first; then there is time to clean up. */
 	d->settled(d);
+	writing_free(w);
 }
 
 static enum delivery_state

@@ -259,6 +259,15 @@ file_list_fill(struct file_list *l, size_t i, int fd, struct err *err)
 }
 
 void
+file_list_shut(struct file_list *l)
+{
+	if (l->open && l->serial == keys_serial(l->keys))
+		keys_close(l->keys);
+	payload_clear(&l->payload);
+	l->open = NULL;
+}
+
+void
 file_list_free(struct file_list *l)
 {
 	char *path;
@@ -266,9 +275,7 @@ file_list_free(struct file_list *l)
 
 	if (!l)
 		return;
-	if (l->open && l->serial == keys_serial(l->keys))
-		keys_close(l->keys);
-	payload_clear(&l->payload);
+	file_list_shut(l);
 	for (i = 0; i < l->n; i++) {
 		memcpy(&path, &l->files[i].path, sizeof(path));
 		free(path);

@@ -38,6 +38,8 @@ int file_list_make(const struct delivery *d, struct file_list **ret,
     struct err *err);
 /* file_list_fill: a proj_fill_fn but for its argument's type. */
 int file_list_fill(struct file_list *l, size_t i, int fd, struct err *err);
+/* file_list_shut: all are filled: no content lies open any more. */
+void file_list_shut(struct file_list *l);
 void file_list_free(struct file_list *l);
 
 #endif

@@ -45,6 +45,8 @@ volume_free(struct volume *v, int64_t claims_until)
 	waiting(v, 0);
 	schedule_cancel(c->schedule, &v->deadline);
 	strmap_take(c->volumes, v->id);
+	if (v->noted && !v->d.attached)
+		notes_unpublished(c, v->id);
 	delivery_let_go(&v->d, claims_until);
 	delivery_clear(&v->d);
 	free(v->id);
@@ -146,6 +148,10 @@ advance(struct volume *v)
 
 	switch (delivery_update(&v->d)) {
 	case DELIVERY_BUSY:
+#ifndef WEAKEN_NOTES
+		if (!v->noted)
+			notes_published(v->d.core, v);
+#endif
 		break;
 	case DELIVERY_CURRENT:
 	case DELIVERY_LATER:
@@ -181,8 +187,6 @@ on_settled(struct delivery *d)
 	} else if (d->error.kind) {
 		failed(v);
 	} else {
-		if (d->generation == 1)
-			notes_published(d->core, v);
 		answer(v, NULL);
 		log_debug("volume %s: generation %llu, %zu files", d->path,
 		    (unsigned long long)d->generation, d->nfiles);

@@ -14,6 +14,7 @@ struct volume {
 	struct csi_call *gone;		/* an unpublish that waits, NULL */
 	struct due deadline;
 	int waiting;			/* its items know of it */
+	int noted;			/* see volume_notes.c */
 };
 
 /* volume_publish, volume_unpublish: struct csi_backend's. */

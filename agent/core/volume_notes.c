@@ -14,7 +14,9 @@
  * What was published, remembered beyond this process: no kubelet publishes a
  * volume twice that it holds for mounted, so a core that was started again
  * must know by itself what the mounts that it finds are to show.  Names and
- * paths, no value.
+ * paths, no value.  A volume is noted before it is attached, while fsproj is at
+ * work on it: whatever dies when, no mount is without its note, and a note
+ * without a mount says nothing.
  *
  * One file, two places: the younger whole head says which one counts.  Behind
  * it one entry a publish or unpublish, appended, each with a sum over itself
@@ -159,7 +161,7 @@ row_write(struct core *c, uint64_t generation, off_t *end)
 	for (i = strmap_next(c->volumes, 0); i && rc == 0;
 	    i = strmap_next(c->volumes, i)) {
 		v = strmap_val(c->volumes, i);
-		if (!v->d.attached)
+		if (!v->d.attached && !v->noted)
 			continue;
 		j = volume_json(v);
 		rc = entry_write(c->notes_fd, generation, j, end);
@@ -210,8 +212,9 @@ append(struct core *c, struct json *j)
 }
 
 void
-notes_published(struct core *c, const struct volume *v)
+notes_published(struct core *c, struct volume *v)
 {
+	v->noted = 1;
 	append(c, volume_json(v));
 }
 
@@ -380,6 +383,7 @@ restore(struct core *c, const struct json *o)
 	v->d.mode = (int)json_num(json_get(o, "mode"), 0644);
 	v->d.gid = (gid_t)json_num(json_get(o, "gid"), 0);
 	v->d.status_file = json_bool(json_get(o, "statusFile"), 0);
+	v->noted = 1;
 	for (s = json_first(json_get(o, "sources")); s; s = json_next(s))
 		restore_source(&v->d, v->pod_ns, s);
 	log_debug("volume %s: found again", path);

@@ -15,6 +15,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../lib"))
@@ -102,6 +103,36 @@ def test_control_writing_in_place_is_found():
                     f.write(f"gen-{n}" + PAD)
         code, text = reader_end(p)
         assert code == 1 and "torn 0" not in text, text
+
+
+def test_volume_is_noted_before_it_is_mounted():
+    """Core may die between the mount and its own answer: the next one must
+    know the mount."""
+    with Agent() as a:
+        rotation(a, 0)
+        a.ready()
+        a.publish("app", pod="pod0")
+        pids = a.pids()
+        os.kill(pids["fsproj"], signal.SIGSTOP)
+        call = threading.Thread(target=a.publish, args=("app",),
+                                kwargs={"check": False})
+        call.start()
+        try:
+            wait(lambda: b'"csi-pod1-secrets"' in read(f"{a.run}/volumes"), 3)
+        finally:
+            os.kill(pids["core"], signal.SIGKILL)
+            os.kill(pids["fsproj"], signal.SIGCONT)
+            call.join()
+        # A note without a mount says nothing, one with a mount does.
+        wait(lambda: [v["pod"] for v in (a.status() or {}).get(
+            "volumes", [])] == ["pod0"], 10)
+        assert not os.path.ismount(a.target())
+        assert read(f"{a.publish('app')}/k0").startswith(b"gen-000000")
+        rotation(a, 1)
+        for pod in ("pod0", "pod1"):
+            wait(lambda: read(f"{a.target(pod)}/k0").startswith(
+                b"gen-000001"), 10)
+            a.unpublish(pod)
 
 
 def test_keeper_dies_and_the_others_end():
