@@ -175,7 +175,8 @@ run-tests:
 		"tests/lib/corpus.py tests/vector/corpus" \
 		$(SCENARIOS) $(if $(filter release,$(FLAVOUR)),$(SOURCE_TESTS))
 # About the sources and the products, not about a flavour.
-SOURCE_TESTS := tests/lib/floors_test.py tests/lib/controls_test.py
+SOURCE_TESTS := tests/lib/floors_test.py tests/lib/controls_test.py \
+	tests/lib/bench_test.py
 
 test-asan:
 	$(DEPS) build test

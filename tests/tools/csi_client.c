@@ -29,7 +29,8 @@ static const char help[] =
 "  info | capabilities | probe | plugin-info | plugin-capabilities\n"
 "  reg-info | reg-notify [--refuse MESSAGE]\n"
 "  bench-publish N, bench-unpublish N: as above, %d in T and V is the number;\n"
-"          prints microseconds, one RPC a line  [--parallel]\n"
+"          prints microseconds, one RPC a line  [--parallel | --stepped:\n"
+"          each waits for a line on stdin]\n"
 "everywhere: [--timeout MS] [--authority A]\n";
 
 #define PAIRS 64
@@ -44,7 +45,7 @@ struct options {
 	} attrs[PAIRS], secrets[PAIRS];
 	size_t nattrs, nsecrets;
 	long count, timeout_ms;
-	int rw, block, no_pod_info, parallel;
+	int rw, block, no_pod_info, parallel, stepped;
 };
 
 static void
@@ -553,6 +554,7 @@ bench(const struct options *o, const struct command *c)
 	struct rpc *v = need(calloc((size_t)o->count, sizeof(*v)));
 	int64_t start, first = now_us(), end = 0;
 	int rc = 0, bad;
+	char line[16];
 	long i;
 
 	for (i = 0; i < o->count; i++)
@@ -565,6 +567,8 @@ bench(const struct options *o, const struct command *c)
 		end = now_us();
 	}
 	for (i = 0; i < o->count; i++) {
+		if (o->stepped && !fgets(line, sizeof(line), stdin))
+			die("no more steps");
 		if (!o->parallel) {
 			start = now_us();
 			rpc_connect(&v[i], o->socket);
@@ -572,8 +576,10 @@ bench(const struct options *o, const struct command *c)
 		}
 		bad = check(&v[i], i);
 		rc = rc ? rc : bad;
-		printf("%lld\n", (long long)v[i].took_us);
 		rpc_close(&v[i]);
+		printf("%lld\n", (long long)v[i].took_us);
+		if (o->stepped)
+			fflush(stdout);
 	}
 	if (o->parallel)
 		fprintf(stderr, "all: %lld\n", (long long)(end - first));
@@ -605,6 +611,7 @@ flag(struct options *o, const char *name)
 		{ "--block", offsetof(struct options, block) },
 		{ "--no-pod-info", offsetof(struct options, no_pod_info) },
 		{ "--parallel", offsetof(struct options, parallel) },
+		{ "--stepped", offsetof(struct options, stepped) },
 	};
 	size_t i;
 
