@@ -13,6 +13,9 @@
 #include "core/readjob.h"
 #include "core/source_dir.h"
 
+/* What changes together counts together: the first file of a burst is read at
+ * once, but nothing of it counts before the burst is over, and what changes
+ * again meanwhile is read once more at its end. */
 #define BURST_MS 50		/* of quiet … */
 #define BURST_MAX_MS 500	/* … but no longer than this */
 /* Files that were read together change the catalog together; one that takes
@@ -32,6 +35,7 @@ struct file {
 	int fd;				/* … or here, and waits for a slot */
 	int seen;			/* in the last listing */
 	struct read_job *job;
+	struct read_result *held;	/* until the burst is over */
 	unsigned failures;
 	struct due retry_due;
 	char *error;
@@ -82,6 +86,16 @@ file_get(struct source_dir *d, const char *name)
 }
 
 static void
+let_go(struct file *f)
+{
+	struct read_result *r = STEAL(f->held);
+
+	if (r)
+		read_result_clear(r);
+	free(r);
+}
+
+static void
 file_free(void *p)
 {
 	struct file *f = p;
@@ -89,6 +103,7 @@ file_free(void *p)
 	if (f->job)
 		read_cancel(f->job);
 	mem_cleanup_close(&f->fd);
+	let_go(f);
 	schedule_cancel(sched(f->dir), &f->retry_due);
 	free(f->error);
 	free(f->name);
@@ -113,6 +128,14 @@ enqueue(struct source_dir *d, struct file *f)
 		return;
 	f->queued = 1;
 	TAILQ_INSERT_TAIL(&d->queue, f, next);
+}
+
+/* Changed since it was read, or while it is: in a burst that waits. */
+static void
+enqueue_dirty(struct source_dir *d, struct file *f)
+{
+	if (f->dirty && !d->burst_since)
+		enqueue(d, f);
 }
 
 static void
@@ -147,7 +170,7 @@ static int
 is_busy(const struct source_dir *d)
 {
 	return (!TAILQ_EMPTY(&d->queue) || !TAILQ_EMPTY(&d->opened) ||
-	    d->nasked || d->nreading || d->all);
+	    d->nasked || d->nreading || d->all || d->burst_since);
 }
 
 static void
@@ -194,6 +217,17 @@ take_result(struct source_dir *d, struct file *f, struct read_result *r)
 }
 
 static void
+file_was_read(struct source_dir *d, struct file *f, struct read_result *r)
+{
+	take_result(d, f, r);
+	f->failures = r->fatal && r->retry ? f->failures + 1 : 0;
+	if (f->failures)
+		schedule_in(sched(d), &f->retry_due,
+		    schedule_backoff_ms(f->failures));
+	read_result_clear(r);
+}
+
+static void
 on_read(void *arg, struct read_result *r)
 {
 	struct file *f = arg;
@@ -201,16 +235,24 @@ on_read(void *arg, struct read_result *r)
 
 	f->job = NULL;
 	d->nreading--;
-	take_result(d, f, r);
-	f->failures = r->fatal && r->retry ? f->failures + 1 : 0;
-	if (f->failures)
-		schedule_in(sched(d), &f->retry_due,
-		    schedule_backoff_ms(f->failures));
-	read_result_clear(r);
-	if (f->dirty)
-		enqueue(d, f);
+	if (d->burst_since) {
+		let_go(f);
+		f->held = mem_dup(r, sizeof(*r));
+	} else
+		file_was_read(d, f, r);
+	enqueue_dirty(d, f);
 	commit_soon(d);
 	d->config.events.room(d->config.events.arg);
+}
+
+/* The burst is over: what was read in it counts, unless it has changed. */
+static void
+burst_over(struct source_dir *d, struct file *f)
+{
+	if (f->held && !f->dirty)
+		file_was_read(d, f, f->held);
+	let_go(f);
+	enqueue_dirty(d, f);
 }
 
 static void
@@ -358,8 +400,11 @@ read_all(struct source_dir *d)
 	struct file *f;
 	size_t i, n = 0;
 
-	for (i = strmap_next(d->files, 0); i; i = strmap_next(d->files, i))
-		((struct file *)strmap_val(d->files, i))->seen = 0;
+	for (i = strmap_next(d->files, 0); i; i = strmap_next(d->files, i)) {
+		f = strmap_val(d->files, i);
+		f->seen = 0;
+		let_go(f);
+	}
 	list(d, see, d);
 	for (i = strmap_next(d->files, 0); i; i = strmap_next(d->files, i))
 		n += (size_t)((struct file *)strmap_val(d->files, i))->seen;
@@ -383,7 +428,6 @@ static void
 on_burst(void *arg)
 {
 	struct source_dir *d = arg;
-	struct file *f;
 	size_t i;
 
 	d->burst_since = 0;
@@ -392,11 +436,8 @@ on_burst(void *arg)
 		read_all(d);
 	} else {
 		for (i = strmap_next(d->files, 0); i;
-		    i = strmap_next(d->files, i)) {
-			f = strmap_val(d->files, i);
-			if (f->dirty)
-				enqueue(d, f);
-		}
+		    i = strmap_next(d->files, i))
+			burst_over(d, strmap_val(d->files, i));
 	}
 	commit_soon(d);
 	d->config.events.room(d->config.events.arg);
@@ -412,6 +453,19 @@ burst(struct source_dir *d, int64_t wait)
 	if (at > d->burst_since + BURST_MAX_MS)
 		at = d->burst_since + BURST_MAX_MS;
 	schedule_at(sched(d), &d->burst_due, at);
+}
+
+static void
+file_changed(struct source_dir *d, struct file *f)
+{
+	int first = !d->burst_since;
+
+	burst(d, BURST_MS);
+	f->dirty = 1;
+	if (!first)
+		return;
+	enqueue(d, f);
+	d->config.events.room(d->config.events.arg);
 }
 
 static void
@@ -441,8 +495,7 @@ on_watch(void *arg, enum dir_event what, const char *name)
 		f = file_get(d, name);
 		if (!f)
 			break;
-		f->dirty = 1;
-		burst(d, BURST_MS);
+		file_changed(d, f);
 		break;
 	}
 }
@@ -465,13 +518,17 @@ file_failed(struct source_dir *d, struct file *f, const char *why)
 	/* While the folder is away nothing says that its files are gone. */
 	if (dir_watch_fd(d->watch) == -1)
 		search.found = 1;
+	/* In a burst it may be on its way back. */
+	if (!search.found && d->burst_since) {
+		f->dirty = 1;
+		return;
+	}
 	if (!search.found) {
 		file_gone(d, f);
 		return;
 	}
 	file_error(f, why);
-	if (f->dirty)
-		enqueue(d, f);
+	enqueue_dirty(d, f);
 }
 
 void

@@ -346,10 +346,64 @@ test_a_burst_is_one_change(void **state)
 		}
 	}
 	settle(f);
-	assert_int_equal(reads, 10);
+	/* One of them was read at once, and once more. */
+	assert_int_equal(reads, 11);
 	assert_int_equal(changed, 1);
 	assert_true(has(f, "y"));
 	assert_false(has(f, "x"));
+}
+
+/* Everything but the time. */
+static void
+turn(struct fake *f)
+{
+	int i;
+
+	for (i = 0; i < 6; i++) {
+		give_files();
+		schedule_run(f->c.schedule);
+		loop_timer_start(f->stop, 3);
+		loop_run(f->loop);
+		src->ops->pump(src);
+	}
+}
+
+/* Reading does not wait for the burst's end; what was read does. */
+static void
+test_a_burst_is_read_early(void **state)
+{
+	struct fake *f = *state;
+	char path[256];
+	uint64_t before;
+
+	settle(f);
+	changed = reads = 0;
+	put("a.yaml", "one 1\n");
+	turn(f);
+	assert_int_equal(reads, 1);
+	assert_false(has(f, "one"));
+	f->clock.boot += 49;
+	turn(f);
+	assert_false(has(f, "one"));
+	f->clock.boot += 1;
+	turn(f);
+	assert_true(has(f, "one"));
+	assert_int_equal(reads, 1);
+	assert_int_equal(changed, 1);
+	/* Away and back with another on its way: as if nothing had been. */
+	before = generation(f, "one");
+	snprintf(path, sizeof(path), "%s/a.yaml", dir);
+	assert_int_equal(unlink(path), 0);
+	turn(f);
+	put("a.yaml", "two 2\n");
+	turn(f);
+	put("a.yaml", "one 1\n");
+	settle(f);
+	assert_int_equal(generation(f, "one"), before);
+	assert_false(has(f, "two"));
+	assert_int_equal(unlink(path), 0);
+	settle(f);
+	assert_false(has(f, "one"));
 }
 
 static void
@@ -544,6 +598,7 @@ main(void)
 		T(reads_what_is_there), T(empty_folder_is_synced),
 		T(create_modify_rename_delete),
 		T(broken_file_keeps_last_good), T(a_burst_is_one_change),
+		T(a_burst_is_read_early),
 		T(first_file_by_name_wins), T(folder_goes_and_comes_back),
 		T(absent_at_the_start), T(symlinked_folder_is_turned),
 		T(config_map_swap), T(overflow_reads_everything),
