@@ -23,33 +23,38 @@ static const uint8_t rotations[24] = { 1, 3, 6, 10, 15, 21, 28, 36, 45, 55, 2,
 static const uint8_t lanes[24] = { 10, 7, 11, 17, 18, 3, 5, 16, 8, 21, 24, 4,
 	15, 23, 19, 13, 12, 2, 20, 14, 22, 9, 6, 1 };
 
-static uint64_t
+/* Loops over lanes are unrolled: their indices are constants then. */
+static inline uint64_t
 rotl(uint64_t x, unsigned n)
 {
 	return (x << n | x >> (64 - n));
 }
 
-static void
+static inline void
 theta(uint64_t a[static 25])
 {
 	uint64_t c[5], d;
 	int x, y;
 
+#pragma GCC unroll 5
 	for (x = 0; x < 5; x++)
 		c[x] = a[x] ^ a[x + 5] ^ a[x + 10] ^ a[x + 15] ^ a[x + 20];
+#pragma GCC unroll 5
 	for (x = 0; x < 5; x++) {
 		d = c[(x + 4) % 5] ^ rotl(c[(x + 1) % 5], 1);
+#pragma GCC unroll 5
 		for (y = 0; y < 25; y += 5)
 			a[y + x] ^= d;
 	}
 }
 
-static void
+static inline void
 rho_pi(uint64_t a[static 25])
 {
 	uint64_t moved = a[1], next;
 	int i;
 
+#pragma GCC unroll 24
 	for (i = 0; i < 24; i++) {
 		next = a[lanes[i]];
 		a[lanes[i]] = rotl(moved, rotations[i]);
@@ -57,14 +62,16 @@ rho_pi(uint64_t a[static 25])
 	}
 }
 
-static void
+static inline void
 chi(uint64_t a[static 25])
 {
 	uint64_t row[5];
 	int x, y;
 
+#pragma GCC unroll 5
 	for (y = 0; y < 25; y += 5) {
 		memcpy(row, a + y, sizeof(row));
+#pragma GCC unroll 5
 		for (x = 0; x < 5; x++)
 			a[y + x] = row[x] ^ (~row[(x + 1) % 5] &
 			    row[(x + 2) % 5]);
