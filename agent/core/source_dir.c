@@ -16,7 +16,7 @@
 /* What changes together counts together: the first file of a burst is read at
  * once, but nothing of it counts before the burst is over, and what changes
  * again meanwhile is read once more at its end. */
-#define BURST_MS 50		/* of quiet … */
+#define BURST_MS 25		/* of quiet … */
 #define BURST_MAX_MS 500	/* … but no longer than this */
 /* Files that were read together change the catalog together; one that takes
  * long holds up the others no longer than this. */

@@ -382,7 +382,7 @@ test_a_burst_is_read_early(void **state)
 	turn(f);
 	assert_int_equal(reads, 1);
 	assert_false(has(f, "one"));
-	f->clock.boot += 49;
+	f->clock.boot += 24;
 	turn(f);
 	assert_false(has(f, "one"));
 	f->clock.boot += 1;
