@@ -31,9 +31,10 @@ struct seal_place {
  * Make ${data} the sealed file: a new file without a name or with a temporary
  * one, written whole, fsync, the present file linked as cache.seal.prev,
  * rename, fsync of the directory; then the witness in the same way (it never
- * knows more than the disk holds).  Whatever fails or dies when: the file is old or
- * new.  A descriptor whose fsync failed is never fsynced again; the temporary
- * file goes away.  TRANSIENT (EIO, ENOSPC …) and DENIED (EROFS, EACCES).
+ * knows more than the disk holds).  Whatever fails or dies when: the file is
+ * old or new.  A descriptor whose fsync failed is never fsynced again; the
+ * temporary file goes away.  TRANSIENT (ENOSPC …), DENIED (EROFS, EACCES),
+ * INTERNAL (EIO).
  */
 int seal_file_write(const struct seal_place *p, const void *data, size_t len,
     const struct snapshot_head *head, struct err *err);

@@ -105,7 +105,7 @@ void snapshot_clear(struct snapshot *s);	/* frees all that it holds */
 
 /**
  * snapshot_write(root, s, scratch, out, err):
- * Append the file's bytes.  ${root} is the node's root key (seal/slots.h);
+ * Append the file's bytes.  ${root} is the node's root key (seal/key_slots.h);
  * ${scratch} SNAPSHOT_SCRATCH bytes fit for keys, wiped afterwards.  A salt for
  * the file is made anew each time.  LIMIT beyond SNAPSHOT_MAX.
  */

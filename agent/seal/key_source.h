@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef SEAL_SOURCE_H
-#define SEAL_SOURCE_H
+#ifndef SEAL_KEY_SOURCE_H
+#define SEAL_KEY_SOURCE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
-#include "seal/slots.h"
+#include "seal/key_slots.h"
 
 /*
  * Key sources: from what --key-source says to the 32 bytes that open a slot.
@@ -44,6 +44,6 @@ int key_source_open(const struct key_source *s, int create, struct err *err);
  * (seal/tpm_wire.h).  Nothing of the source stays in ordinary memory.
  */
 int key_source_material(const struct key_source *s, int fd,
-    struct slot *slot, uint8_t out[static 32], struct err *err);
+    struct key_slot *slot, uint8_t out[static 32], struct err *err);
 
 #endif
