@@ -234,6 +234,7 @@ on_list(void *arg, const struct proj_found *found, size_t n,
     const struct err *err)
 {
 	cleanup_strmap struct strmap *ours = strmap_new(NULL);
+	cleanup_err struct err why = ERR_INIT;
 	struct core *c = arg;
 	struct found *f;
 	size_t i;
@@ -260,6 +261,8 @@ on_list(void *arg, const struct proj_found *found, size_t n,
 	/* Only now: a publish must know what is mounted already. */
 	volumes_retry(c);
 	hosts_retry(c);
+	if (c->cfg->csi && csi_wire_check(c, &why) == -1)
+		log_warn("no kubelet is served: %s", err_msg(&why));
 	if (c->keeper_ready)
 		csi_wire_start(c);
 }

@@ -216,6 +216,8 @@ void csi_wire_init(struct core *c);
  * of fsproj. */
 void csi_wire_listen(struct core *c, const char *name, int fd);
 void csi_wire_start(struct core *c);
+/* csi_wire_check: -1 and why no kubelet should send us pods. */
+int csi_wire_check(const struct core *c, struct err *err);
 void csi_wire_close(struct core *c);
 
 /* --- status.c ----------------------------------------------------------- */

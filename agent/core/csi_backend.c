@@ -78,6 +78,32 @@ on_registered(void *arg, const char *driver, int ok, const char *message)
 	reg_ask(d);
 }
 
+/* A kubelet takes a successful publish for a mount that pods can see, and
+ * starts them on the bare directory where they cannot (reference/csi.md 2.10).
+ */
+int
+csi_wire_check(const struct core *c, struct err *err)
+{
+	if (!c->listed)
+		return (err_set(err, ERR_TRANSIENT, "fsproj has not answered "
+		    "yet: ask again"));
+	if (c->projector->degraded(c->proj) & PROJ_NOT_SHARED)
+		return (err_set(err, ERR_DENIED, "%s is not a shared mount, "
+		    "pods would start without their files: mount --make-shared"
+		    " there, or mountPropagation: Bidirectional in our own pod",
+		    c->cfg->csi_targets));
+	return (0);
+}
+
+static int
+on_may_register(void *arg, struct err *err)
+{
+	const struct csi_driver *d = arg;
+
+	return (csi_wire_check(d->core, err) == -1 ?
+	    err_wrap(err, "%s", d->name) : 0);
+}
+
 /* --- sockets ------------------------------------------------------------ */
 
 static void
@@ -179,7 +205,7 @@ driver_start(struct csi_driver *d)
 		.node_id = cfg->node, .endpoint = path,
 		.version = NODESEAL_VERSION, .targets_root = cfg->csi_targets };
 	struct csi_backend backend = { d, on_publish, on_unpublish, on_stats,
-		on_ready, on_registered };
+		on_ready, on_registered, on_may_register };
 
 	if (!d->core->csi_started || d->server)
 		return;

@@ -251,7 +251,8 @@ degraded_fsproj(const struct core *c, struct json *list)
 		{ PROJ_SWAPPABLE, "tmpfs without noswap: files in volumes may "
 		    "reach swap" },
 		{ PROJ_NOT_SHARED, "the pods' directory is not a shared "
-		    "mount: pods may not see their volumes" },
+		    "mount: pods may not see their volumes, no kubelet is "
+		    "served" },
 		{ PROJ_HOST_ON_DISK, "host directories may lie on a disk "
 		    "(--host-dirs-on-disk)" },
 	};

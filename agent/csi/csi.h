@@ -84,6 +84,9 @@ struct csi_backend {
 	 * bound anew (the server has closed it). */
 	void (*registered)(void *arg, const char *driver, int ok,
 	    const char *message);
+	/* The kubelet asks who we are: 0, or -1 and why it must not send us
+	 * pods; it asks again by itself.  NULL: it always may. */
+	int (*may_register)(void *arg, struct err *err);
 };
 
 struct csi_config {

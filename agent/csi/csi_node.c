@@ -305,9 +305,18 @@ reg_get_info(void *arg, struct grpc_call *call, const uint8_t *msg,
 	char *versions[] = { version };
 	cleanup_free char *name = str_dup(s->driver);
 
+	cleanup_err struct err err = ERR_INIT;
+
 	if (empty(call, &pluginregistration__info_request__descriptor, msg,
 	    len) == -1)
 		return;
+#ifndef WEAKEN_PROPAGATION
+	if (s->backend.may_register &&
+	    s->backend.may_register(s->backend.arg, &err) == -1) {
+		csi_fail(call, &err);
+		return;
+	}
+#endif
 	pluginregistration__plugin_info__init(&r);
 	r.type = type;
 	r.name = name;

@@ -217,16 +217,45 @@ def test_identity_driver_answers():
         assert "node1" in out.stdout, out.stdout
 
 
+def reg_info(agent, driver):
+    """What the kubelet asks when it finds a registration socket."""
+    sock = f"{agent.kubelet}/plugins_registry/{driver}-reg.sock"
+    return subprocess.run(
+        [os.path.join(os.environ.get("NODESEAL_BUILD", "build"),
+                      "test/tools/csi_client"), sock, "reg-info"],
+        capture_output=True, text=True, check=False)
+
+
 def test_registration_sockets():
-    with Agent() as a:
+    agent = Agent()
+    for words in (["--bind", agent.pods, agent.pods],
+                  ["--make-shared", agent.pods]):
+        subprocess.run(["mount", *words], check=True)
+    with agent as a:
         a.ready()
+        assert not any("shared" in line for line in a.status()["degraded"])
         for driver in ("csi.nodeseal.dev", "identity.csi.nodeseal.dev"):
-            sock = f"{a.kubelet}/plugins_registry/{driver}-reg.sock"
-            out = subprocess.run(
-                [os.path.join(os.environ.get("NODESEAL_BUILD", "build"),
-                              "test/tools/csi_client"), sock, "reg-info"],
-                capture_output=True, text=True, check=True)
+            out = reg_info(a, driver)
+            assert out.returncode == 0, out
             assert driver in out.stdout and "csi.sock" in out.stdout, out
+
+
+def test_no_registration_where_pods_would_see_no_mount():
+    with Agent() as a:		# our mounts are private ones
+        objects(a)
+        a.ready()
+        assert any("shared mount" in line for line in
+                   a.status()["degraded"]), a.status()["degraded"]
+        for driver in ("csi.nodeseal.dev", "identity.csi.nodeseal.dev"):
+            out = reg_info(a, driver)
+            assert out.returncode == 7, out
+            for word in (driver, a.pods, "not a shared mount",
+                         "mountPropagation"):
+                assert word in out.stdout, out
+        assert "no kubelet is served: " + a.pods in a.log()
+        # Whoever is no kubelet may know what he does.
+        a.publish("app")
+        a.unpublish()
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ struct fix {
 	struct held held[200];
 	size_t nheld;
 	int ready, hold;
-	int registered, accepted, rebind;
+	int registered, accepted, rebind, refuse;
 	char notice[64];
 };
 
@@ -124,6 +124,15 @@ registered(void *arg, const char *driver, int ok, const char *message)
 	if (!ok && fix->rebind)
 		assert_int_equal(csi_server_set_reg(fix->s,
 		    listen_at(fix->reg_path), NULL), 0);
+}
+
+static int
+may_register(void *arg, struct err *err)
+{
+	(void)arg;
+	if (fix->refuse)
+		return (err_set(err, ERR_DENIED, "not here"));
+	return (0);
 }
 
 /* --- the loop and the clients ------------------------------------------- */
@@ -381,7 +390,7 @@ setup(void **state)
 	struct csi_config config = { CSI_DRIVER, "node-1",
 	    "/kubelet/plugins/x/csi.sock", "1.2.3", ROOT "/" };
 	struct csi_backend backend = { NULL, publish, unpublish, stats, ready,
-	    registered };
+	    registered, may_register };
 
 	fix = mem_alloc(sizeof(*fix));
 	*state = fix;
@@ -711,6 +720,23 @@ test_registration(void **state)
 	peer_free(q);
 }
 
+static void
+test_registration_refused(void **state)
+{
+	struct peer *p = peer_new(fix->reg_path);
+	struct gc_call *c;
+
+	(void)state;
+	fix->refuse = 1;
+	c = empty_call(p, "/pluginregistration.Registration/GetInfo");
+	answered(c, GRPC_PERMISSION_DENIED);
+	assert_string_equal(c->text, "not here");
+	/* The kubelet asks again, until there is nothing to refuse. */
+	fix->refuse = 0;
+	answered(empty_call(p, "/pluginregistration.Registration/GetInfo"), 0);
+	peer_free(p);
+}
+
 /* --- connections -------------------------------------------------------- */
 
 static void
@@ -905,7 +931,7 @@ test_config(void **state)
 {
 	struct csi_config config = { "other.driver", "n", NULL, NULL, ROOT };
 	const struct csi_backend backend = { NULL, publish, unpublish, stats,
-	    ready, registered };
+	    ready, registered, NULL };
 	struct csi_server *s = NULL;
 	char path[80];
 	int i, fd;
@@ -937,6 +963,7 @@ main(void)
 		T(test_input_is_wiped), T(test_peer_dies),
 		T(test_deadline), T(test_unpublish_target), T(test_stop),
 		T(test_registration), T(test_foreign_user), T(test_idle),
+		T(test_registration_refused), T(test_foreign_user), T(test_idle),
 		T(test_slow_request), T(test_deaf), T(test_connection_limit),
 		T(test_no_descriptors), T(test_config),
 	};
