@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -348,6 +349,15 @@ text_of(const struct json *o, const char *key)
 	return (str_or(json_str(json_get(o, key)), ""));
 }
 
+/* A number of ours again; anything else is no note of ours. */
+static int64_t
+number_of(const struct json *o, const char *key, int otherwise, double max)
+{
+	double n = json_num(json_get(o, key), otherwise);
+
+	return (n >= -1 && n <= max ? (int64_t)n : otherwise);
+}
+
 static void
 restore_source(struct delivery *d, const char *ns, const struct json *s)
 {
@@ -361,7 +371,7 @@ restore_source(struct delivery *d, const char *ns, const struct json *s)
 	for (i = json_first(list); i; i = json_next(i))
 		to->items[to->nitems++] = (struct delivery_item){
 		    str_dup(text_of(i, "key")), str_dup(text_of(i, "path")),
-		    (int)json_num(json_get(i, "mode"), -1) };
+		    (int)number_of(i, "mode", -1, 0777) };
 }
 
 /* Only what fsproj has found mounted: notes alone make no mount. */
@@ -380,8 +390,8 @@ restore(struct core *c, const struct json *o)
 	v->pod_ns = str_dup(text_of(o, "podNamespace"));
 	v->pod = str_dup(text_of(o, "pod"));
 	v->pod_uid = str_dup(text_of(o, "podUID"));
-	v->d.mode = (int)json_num(json_get(o, "mode"), 0644);
-	v->d.gid = (gid_t)json_num(json_get(o, "gid"), 0);
+	v->d.mode = (int)number_of(o, "mode", 0644, 0777);
+	v->d.gid = (gid_t)number_of(o, "gid", 0, UINT32_MAX - 1);
 	v->d.status_file = json_bool(json_get(o, "statusFile"), 0);
 	v->noted = 1;
 	for (s = json_first(json_get(o, "sources")); s; s = json_next(s))

@@ -259,11 +259,11 @@ fake_find(struct provider_conn *c, const struct find_ref *ref, struct kv *ret,
 static int
 fake_validate(struct provider_conn *c, struct err *err)
 {
-	int result = (int)json_num(json_get(c->env->store->spec,
+	double result = json_num(json_get(c->env->store->spec,
 	    "validationResult"), 0);
 
 	if (result == 0 || result == 1)
-		return (result);
+		return (result == 1);
 	return (err_set(err, ERR_INVALID, "unable to validate"));
 }
 
