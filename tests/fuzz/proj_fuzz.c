@@ -14,7 +14,8 @@
  * asked for; then answers, one a request: flags (1: mend magic, version,
  * length, serial and type; 2: mend the number of descriptors; the rest: how
  * many come), length (two bytes, little end first) and the bytes.  Where the
- * input ends the connection does.
+ * input ends the connection does.  128 in the first byte: all of it is a
+ * file's path, too.
  */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -125,6 +126,44 @@ ask(struct proj *p, unsigned what)
 		    &run, NULL) == 0);
 	}
 	require(proj_remove(p, &host, on_done, &run, NULL) == 0);
+}
+
+/* proj_file.path, said another way than the product says it. */
+static void
+path_fits(const char *path)
+{
+	cleanup_free char *copy = str_fmt("/%s/", path);
+
+	require(strlen(path) > 0 && strlen(path) <= 1024);
+	require(!strstr(copy, "/../") && !strstr(copy, "/./") &&
+	    !strstr(copy, "//"));
+}
+
+/* What is refused before anything is sent. */
+static void
+ask_wrongly(struct proj *p, const char *text)
+{
+	struct proj_file file = { text, 0600, 0, 0, 1 };
+	struct proj_target t = { PROJ_VOLUME, "/v", 0, 0, 01755 };
+	struct proj_target none = { PROJ_VOLUME, text, 0, 0, 0755 };
+	cleanup_err struct err err = ERR_INIT;
+
+	if (proj_path_check(text, &err) == 0)
+		path_fits(text);
+	else
+		require(*err_msg(&err));
+	if (proj_path_projected(text, NULL) == 0)
+		path_fits(text);
+	require(proj_write(p, &t, &file, 1, fill, on_done, &run, NULL) == -1);
+	t.dir_mode = 0755;
+	file.mode = 01000;
+	require(proj_write(p, &t, &file, 1, fill, on_done, &run, NULL) == -1);
+	t.size_max = UINT64_MAX;
+	require(proj_write(p, &t, files, 1, fill, on_done, &run, NULL) == -1);
+	require(proj_write(p, &t, files, FSPROJ_FILES_MAX + 1, fill, on_done,
+	    &run, NULL) == -1);
+	if (text[0] != '/')
+		require(proj_remove(p, &none, on_done, &run, NULL) == -1);
 }
 
 /* --- the false fsproj ---------------------------------------------------- */
@@ -245,6 +284,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	peer = loop_fd_new(loop, pair[1], on_request, NULL, NULL);
 	loop_fd_watch(peer, LOOP_READ);
 	require(proj_new(loop, pair[0], &p, NULL) == 0);
+	if (data[0] & 128) {
+		cleanup_free char *text = str_ndup((const char *)data + 1,
+		    size - 1);
+
+		ask_wrongly(p, text);
+	}
 	ask(p, data[0]);
 	loop_run(loop);
 	require(run.told == run.asked);
