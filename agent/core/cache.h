@@ -39,9 +39,9 @@ struct cache_origin {
 
 /**
  * cache_store(c, origin, from, box, len, slot, ret_changed, err):
- * Take a job's sealed payload, the next message of ${from}, into *${slot}.  The same content as there
- * writes and seals nothing: *ret_changed is 0.  A payload that is none is
- * TAMPER and leaves the slot alone.
+ * Take a job's sealed payload, the next message of ${from}, into *${slot}.
+ * The same content as there writes and seals nothing: *ret_changed is 0.  A
+ * payload that is none is TAMPER and leaves the slot alone.
  */
 int cache_store(struct cache *c, const struct cache_origin *origin,
     struct keys_stream *from, const uint8_t *box, size_t len,

@@ -42,8 +42,9 @@ struct entry {
 /**
  * entry_new(k, from, m, old, ret, err):
  * An entry from what a read job sent: the body, the next message of ${from},
- * is sealed anew, the head parsed.  ${old} (may be NULL) is the entry of the same key and origin before:
- * of an unchanged body its record is copied instead of sealing again.
+ * is sealed anew, the head parsed.  ${old} (may be NULL) is the entry of the
+ * same key and origin before: of an unchanged body its record is copied
+ * instead of sealing again.
  */
 int entry_new(struct keys *k, struct keys_stream *from,
     const struct job_object *m, const struct entry *old, struct entry **ret,

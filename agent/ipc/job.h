@@ -122,8 +122,10 @@ void job_fetch_clear(struct job_fetch *m);
 
 enum job_outcome {
 	JOB_READY = 1,		/* payload is the Secret's content */
-	JOB_UNCHANGED_NONE,	/* ready, nothing to write (creationPolicy None,
-				 * Retain with empty data, SecretMissing) */
+	JOB_UNCHANGED_NONE,	/* ready, no Secret to write: creationPolicy
+				 * None and SecretMissing, where the payload is
+				 * for files alone; Retain with empty data, and
+				 * manifests, which have none */
 	JOB_DELETED,		/* deletionPolicy Delete: nothing is left */
 	JOB_FAILED,
 	JOB_SKIPPED,		/* not ours */

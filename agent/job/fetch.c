@@ -107,7 +107,8 @@ parse_bodies(const struct job_fetch *m, struct objects *objects,
 
 /* --- answers ------------------------------------------------------------ */
 
-/* Borrowed views of a result, for payload_write. */
+/* Borrowed views of a result, for payload_write: the Secret, or files that
+ * have none. */
 static struct payload_entry *
 text_entries(const struct strmap *m, size_t *ret_n)
 {
@@ -158,12 +159,17 @@ seal_payload(const struct pipeline_result *r, struct stream *stream,
 	struct payload p = { 0 };
 	int rc;
 
-	p.immutable = r->immutable == 1;
-	p.type = str_or(r->type, "Opaque");
+	if (r->has_files) {
+		p.type = "Opaque";
+		p.data = data_entries(&r->files, &p.ndata);
+	} else {
+		p.immutable = r->immutable == 1;
+		p.type = str_or(r->type, "Opaque");
+		p.labels = text_entries(r->labels, &p.nlabels);
+		p.annotations = text_entries(r->annotations, &p.nannotations);
+		p.data = data_entries(&r->data, &p.ndata);
+	}
 	p.typelen = (uint32_t)strlen(p.type);
-	p.labels = text_entries(r->labels, &p.nlabels);
-	p.annotations = text_entries(r->annotations, &p.nannotations);
-	p.data = data_entries(&r->data, &p.ndata);
 	rc = payload_write(&p, &plain, err);
 	payload_clear(&p);
 	if (rc == 0)
@@ -216,7 +222,11 @@ answer(int fd, uint32_t index, const struct pipeline_result *r,
 	 * then somebody else's */
 	if (r->outcome == JOB_READY && r->manifest != NULL) {
 		item.outcome = JOB_UNCHANGED_NONE;
-	} else if (r->outcome == JOB_READY && r->has_secret) {
+	} else if (r->no_files != NULL) {
+		err_set(&why, ERR_INVALID, "%s", r->no_files);
+		spoil(&item, &why);
+	} else if (r->has_files || (r->outcome == JOB_READY &&
+	    r->has_secret)) {
 		if (seal_payload(r, stream, &box, &why) == -1) {
 			spoil(&item, &why);
 			buf_clear(&box);
@@ -273,6 +283,7 @@ run_items(int fd, const struct job_fetch *m, const struct objects *objects,
 		.delim_left = m->delim_left,
 		.delim_right = m->delim_right,
 		.timeout_ms = m->timeout_ms,
+		.files = 1,
 	};
 	struct pipeline *p = pipeline_new(&opts, objects);
 	struct stream stream;

@@ -189,6 +189,7 @@ pipeline_run(struct pipeline *p, const char *ns, const char *name,
 
 	memset(ret, 0, sizeof(*ret));
 	kv_init(&ret->data);
+	kv_init(&ret->files);
 	ret->immutable = -1;
 	if (obj == NULL) {
 		err_set(&err, ERR_NOTFOUND, "ExternalSecret %s/%s was not "
@@ -228,6 +229,8 @@ pipeline_result_clear(struct pipeline_result *r)
 	strmap_free(r->labels);
 	strmap_free(r->annotations);
 	kv_clear(&r->data);
+	kv_clear(&r->files);
+	free(r->no_files);
 	json_free(r->manifest);
 	strings_free(r->owners, r->nowners);
 	strings_free(r->finalizers, r->nfinalizers);

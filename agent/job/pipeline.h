@@ -19,6 +19,7 @@ struct pipeline_options {
 	int generic_targets;
 	const char *delim_left, *delim_right;	/* "" default */
 	uint32_t timeout_ms;
+	int files;		/* files are made, too: see the result */
 };
 
 struct pipeline;	/* connections to stores, kept over many items */
@@ -43,6 +44,12 @@ struct pipeline_result {
 	struct strmap *labels, *annotations;	/* to char *, owned */
 	struct kv data;
 	int has_secret;		/* the fields above are the Secret afterwards */
+	/* Where ESO makes no Secret (creationPolicy None, or Merge without
+	 * one) and options ask for files: what a new one would hold, or why it
+	 * could not be made. */
+	int has_files;
+	struct kv files;
+	char *no_files;
 	char *ready_status, *reason, *message;	/* Ready condition; NULL none */
 	char *error;		/* ESO's UpdateFailed text, NULL */
 	char *ours;		/* store, request, status; NULL */

@@ -376,11 +376,34 @@ nothing_there(struct run *run, struct ksecret *old)
 	return (1);
 }
 
+/* No Secret is made; volumes show what one would hold (DESIGN.md §2). */
+static void
+make_files(struct run *run, const struct kv *data)
+{
+	cleanup_err struct err err = ERR_INIT;
+	struct pipeline_result *r = run->r;
+	struct ksecret s;
+
+	if (!run->p->opts.files)
+		return;
+	ksecret_init(&s, r->target);
+	if (template_apply(run, &s, data, &err) == -1)
+		err_wrap(&err, "could not apply template");
+	else if (ksecret_validate(&s, NULL, &err) == 0) {
+		r->has_files = 1;
+		kv_merge(&r->files, &s.data);
+	}
+	if (!r->has_files)
+		r->no_files = str_dup(err_msg(&err));
+	ksecret_clear(&s);
+}
+
 static void
 apply(struct run *run, struct ksecret *old, const struct kv *data)
 {
 	switch (run->es->creation) {
 	case ES_NONE:
+		make_files(run, data);
 		if (old != NULL)
 			ksecret_publish(run->r, old);
 		run_done(run, JOB_UNCHANGED_NONE, "SecretSynced",
@@ -388,6 +411,7 @@ apply(struct run *run, struct ksecret *old, const struct kv *data)
 		return;
 	case ES_MERGE:
 		if (old == NULL) {
+			make_files(run, data);
 			run_done(run, JOB_UNCHANGED_NONE, "SecretMissing",
 			    "secret will not be created due to "
 			    "CreationPolicy=Merge");

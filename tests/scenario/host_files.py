@@ -37,6 +37,34 @@ def test_files_appear_whole():
         assert e["claims"] == ["host:web"] and e["keys"] == 1, e
 
 
+def test_files_without_a_secret():
+    """creationPolicy says what ESO does with the Secret; files come anyway."""
+    with Agent() as a:
+        a.manifest("a.yaml", documents(
+            fake_store({"db": "s3cret"}),
+            external_secret("none", {"password": "db"},
+                            target={"creationPolicy": "None"}),
+            external_secret("merge", {"password": "db"}, target={
+                "creationPolicy": "Merge", "deletionPolicy": "Retain",
+                "template": {"data": {"url": "x:{{ .password }}"}}}),
+            host_projection("web", ["none", {
+                "name": "merge", "items": [{"key": "url", "path": "url"}]}],
+                "web/tls")))
+        wait(lambda: os.path.exists(path_of(a, "password")))
+        assert read(path_of(a, "password")) == b"s3cret"
+        assert read(path_of(a, "url")) == b"x:s3cret"
+        path = a.publish("none")
+        assert read(os.path.join(path, "password")) == b"s3cret"
+        e = a.es("merge")
+        assert e["ready"] and e["reason"] == "SecretMissing", e
+        assert e["keys"] == 1, e
+        a.manifest("a.yaml", documents(
+            fake_store({"db": "n3w"}), external_secret(
+                "none", {"password": "db"},
+                target={"creationPolicy": "None"})))
+        wait(lambda: read(os.path.join(path, "password")) == b"n3w")
+
+
 def test_change_of_a_store_is_seen():
     with Agent(csi=False) as a:
         simple(a)

@@ -19,7 +19,7 @@
 #include "net/http.h"
 #include "seal/stream.h"
 
-#define ITEMS 5
+#define ITEMS 7
 
 static uint8_t pk[BOX_KEY_LEN], sk[BOX_KEY_LEN];
 
@@ -61,6 +61,12 @@ static const char *const bodies[] = {
 	    "{\"key\":\"absent\"}}]"),
 	ES("none", "\"target\":{\"creationPolicy\":\"None\"},\"data\":"
 	    "[{\"secretKey\":\"k\",\"remoteRef\":{\"key\":\"k\"}}]"),
+	ES("merge", "\"target\":{\"creationPolicy\":\"Merge\"},\"data\":"
+	    "[{\"secretKey\":\"k\",\"remoteRef\":{\"key\":\"k\"}}]"),
+	ES("broken", "\"target\":{\"creationPolicy\":\"None\",\"template\":"
+	    "{\"data\":{\"x\":\"{{ .nope | required \\\"no\\\" }}\"}}},"
+	    "\"data\":[{\"secretKey\":\"k\",\"remoteRef\":"
+	    "{\"key\":\"k\"}}]"),
 };
 
 struct talk {
@@ -106,7 +112,7 @@ static void
 request(const struct talk *t)
 {
 	static const char *const names[ITEMS] = { "good", "lost", "none",
-		"unsent", "away" };
+		"merge", "broken", "unsent", "away" };
 	struct buf plain = BUF_SECRET(1 << 20), box = BUF_PLAIN(1 << 20);
 	struct job_fetch m = { .flags = JOB_CLAIM_UNCLASSED,
 		.timeout_ms = 1000 };
@@ -138,19 +144,45 @@ request(const struct talk *t)
 	buf_clear(&box);
 }
 
+/* Into ${plain}, which is the caller's. */
 static void
-check_payload(struct stream *stream, const struct job_item *item)
+open_payload(struct stream *stream, const struct job_item *item,
+    uint8_t **plain, struct payload *p)
 {
 	size_t len = item->payload_len - STREAM_OVERHEAD;
-	cleanup_free uint8_t *plain = mem_alloc(len + 1);
+
+	assert_non_null(item->payload);
+	/* what travels is sealed */
+	assert_null(memmem(item->payload, item->payload_len, "v1", 2));
+	*plain = mem_alloc(len + 1);
+	assert_int_equal(stream_open(stream, item->payload, item->payload_len,
+	    *plain, NULL), 0);
+	assert_int_equal(payload_read(p, *plain, len, NULL), 0);
+}
+
+static void
+check_files(struct stream *stream, const struct job_item *item)
+{
+	cleanup_free uint8_t *plain = NULL;
 	const struct payload_entry *e;
 	struct payload p;
 
-	/* what travels is sealed */
-	assert_null(memmem(item->payload, item->payload_len, "v1", 2));
-	assert_int_equal(stream_open(stream, item->payload, item->payload_len,
-	    plain, NULL), 0);
-	assert_int_equal(payload_read(&p, plain, len, NULL), 0);
+	open_payload(stream, item, &plain, &p);
+	assert_int_equal(p.ndata, 1);
+	assert_non_null(e = payload_find(&p, "k"));
+	assert_memory_equal(e->value, "v1", 2);
+	assert_int_equal(p.nlabels + p.nannotations, 0);
+	payload_clear(&p);
+}
+
+static void
+check_payload(struct stream *stream, const struct job_item *item)
+{
+	cleanup_free uint8_t *plain = NULL;
+	const struct payload_entry *e;
+	struct payload p;
+
+	open_payload(stream, item, &plain, &p);
 	assert_int_equal(p.ndata, 3);
 	assert_non_null(e = payload_find(&p, "a"));
 	assert_int_equal(e->len, 1);
@@ -185,10 +217,22 @@ check_item(struct stream *stream, const struct job_item *i)
 		assert_int_equal(i->payload_len, 0);
 		break;
 	case 2:
+		/* no Secret, but files */
 		assert_int_equal(i->outcome, JOB_UNCHANGED_NONE);
-		assert_int_equal(i->payload_len, 0);
+		assert_string_equal(i->message, "secret synced");
+		check_files(stream, i);
 		break;
 	case 3:
+		assert_int_equal(i->outcome, JOB_UNCHANGED_NONE);
+		assert_string_equal(i->reason, "SecretMissing");
+		check_files(stream, i);
+		break;
+	case 4:
+		assert_int_equal(i->outcome, JOB_FAILED);
+		assert_non_null(strstr(i->error, "could not apply template"));
+		assert_int_equal(i->payload_len, 0);
+		break;
+	case 5:
 		assert_int_equal(i->outcome, JOB_FAILED);
 		break;
 	default:
