@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "fsproj/mount.h"
+#include "fsproj/place.h"
 #include "fsproj/request.h"
 #include "fsproj/rights.h"
 
@@ -39,6 +40,7 @@ static const char usage[] =
 "  --socket PATH           listen here (SOCK_SEQPACKET), one peer at a time\n"
 "  --fd N                  or: the peer is at this descriptor\n"
 "  --peer-uid UID          who may be the peer, beside root; owns bound sockets\n"
+"  --peer-dirs DIR[:DIR]   are made for the peer: its state and its sockets\n"
 "  --pods-dir DIR          volumes are mounted beneath it\n"
 "  --host-dirs DIR[:DIR]   host projections lie beneath them; one that is on a\n"
 "                          disk gets a tmpfs\n"
@@ -51,6 +53,7 @@ static const struct option options[] = {
 	{ "socket", required_argument, NULL, 's' },
 	{ "fd", required_argument, NULL, 'f' },
 	{ "peer-uid", required_argument, NULL, 'u' },
+	{ "peer-dirs", required_argument, NULL, 'P' },
 	{ "pods-dir", required_argument, NULL, 'p' },
 	{ "host-dirs", required_argument, NULL, 'h' },
 	{ "host-dirs-on-disk", no_argument, NULL, 'd' },
@@ -63,6 +66,7 @@ static const struct option options[] = {
 
 struct settings {
 	const char *socket;
+	const char *peer_dirs;
 	int fd;
 	uid_t peer;
 };
@@ -193,6 +197,8 @@ read_option(int opt, struct fsproj *s, struct settings *o)
 		o->socket = optarg;
 	else if (opt == 'd')
 		s->host_on_disk = 1;
+	else if (opt == 'P')
+		o->peer_dirs = optarg;
 	else if (opt == 'c')
 		s->label = optarg;
 	else if (opt == 'h' || opt == 'b' || opt == 'p')
@@ -225,12 +231,18 @@ stop(int signo)
 static int
 run(struct fsproj *s, const struct settings *o)
 {
-	const char *step = "/";
+	const char *step = "/", *dir;
 	int listener = -1;
 
 	signal(SIGTERM, stop);
 	signal(SIGINT, stop);
 	signal(SIGHUP, SIG_IGN);
+	if (o->peer_dirs &&
+	    place_peer_dirs(o->peer_dirs, o->peer, &dir) == -1) {
+		log_line("error", "--peer-dirs: %s: %s", dir,
+		    strerror(errno));
+		return (1);
+	}
 	if (o->socket && (listener = listen_on(o->socket, o->peer)) == -1)
 		return (1);
 	if ((!o->socket && fcntl(o->fd, F_SETFD, FD_CLOEXEC) == -1) ||

@@ -271,8 +271,8 @@ class Cluster:
         return self.pod(name, ns)
 
     def exec(self, pod, *command, ns="default", check=True):
-        return self.kubectl("exec", pod, "-n", ns, "--", *command,
-                            check=check)
+        words = list(command) if "--" in command else ["--", *command]
+        return self.kubectl("exec", pod, "-n", ns, *words, check=check)
 
     def logs(self, pod, ns="default", container=None):
         more = ["-c", container] if container else []
