@@ -36,6 +36,14 @@ struct doc {
  */
 int doc_parse(const char *text, size_t len, struct doc *ret, struct err *err);
 
+/**
+ * doc_first(text, len, ret, err):
+ * The first value of ${text}, whatever follows it, as encoding/json's Decoder
+ * reads one: its words at the end of the text are "unexpected EOF", and "EOF"
+ * where there is nothing.
+ */
+int doc_first(const char *text, size_t len, struct doc *ret, struct err *err);
+
 /* Members and elements in document order: start with *at = 0; 0 at the end.
  * The key of a member is raw, with its quotes. */
 int doc_next(const struct doc *container, size_t *at, struct doc *ret_key,

@@ -297,28 +297,58 @@ check_document(struct check *c)
 	return (more);
 }
 
+/* The first value, behind which c->at is then; *start is where it begins. */
+static int
+check_first(struct check *c, const char *text, size_t len, size_t *start,
+    struct err *err)
+{
+	c->s = text;
+	c->len = len;
+	c->at = 0;
+	c->err = err;
+	c->depth = 0;
+	if (!skip_space(c))
+		return (bad_end(c));
+	*start = c->at;
+	return (check_document(c));
+}
+
+static void
+give(const struct check *c, size_t start, struct doc *ret)
+{
+	ret->type = doc_type_at(c->s, c->len, start);
+	ret->raw = c->s + start;
+	ret->len = c->at - start;
+}
 
 int
 doc_parse(const char *text, size_t len, struct doc *ret, struct err *err)
 {
+	size_t start = 0, end;
 	struct check c;
-	size_t start, end;
 
-	c.s = text;
-	c.len = len;
-	c.at = 0;
-	c.err = err;
-	c.depth = 0;
-	if (!skip_space(&c))
-		return (bad_end(&c));
-	start = c.at;
-	if (check_document(&c) == -1)
+	if (check_first(&c, text, len, &start, err) == -1)
 		return (-1);
 	end = c.at;
 	if (skip_space(&c))
 		return (bad_char(&c, text[c.at], "after top-level value"));
-	ret->type = doc_type_at(text, len, start);
-	ret->raw = text + start;
-	ret->len = end - start;
+	c.at = end;
+	give(&c, start, ret);
 	return (0);
+}
+
+int
+doc_first(const char *text, size_t len, struct doc *ret, struct err *err)
+{
+	size_t start = len;
+	struct check c;
+
+	if (check_first(&c, text, len, &start, err) == 0) {
+		give(&c, start, ret);
+		return (0);
+	}
+	if (start == len)
+		return (err_set(err, ERR_INVALID, "EOF"));
+	return (c.at < len ? -1 : err_set(err, ERR_INVALID,
+	    "unexpected EOF"));
 }

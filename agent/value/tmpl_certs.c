@@ -6,10 +6,10 @@
 #include "base/mem.h"
 #include "value/tmpl_cast.h"
 #include "value/tmpl_certs.h"
-#include "value/tmpl_der.h"
 #include "value/tmpl_pem.h"
 #include "value/tmpl_pki_sprig.h"
 #include "value/tmpl_text.h"
+#include "value/tmpl_x509.h"
 
 /* Keys and certificates: the second half of sprig's crypto.go. */
 
@@ -94,7 +94,7 @@ parse_key(struct tmpl_run *run, struct text pem, struct pki_key **ret,
 		return (-1);
 	if (found == 0)
 		return (err_set(err, ERR_INVALID, "no PEM data in input"));
-	return (pki_key_parse(block.type, block.bytes, ret, err));
+	return (pki_key_parse(run, block.type, block.bytes, ret, err));
 }
 
 /* The key of a new certificate: given as PEM, or made. */
@@ -131,6 +131,7 @@ parse_certificate(struct tmpl_run *run, struct text pem, const char *name,
     struct text *der, struct err *err)
 {
 	struct pem_block block;
+	struct x509 x;
 	int found = pem_decode(run, &pem, &block, err);
 
 	if (found == -1)
@@ -138,7 +139,8 @@ parse_certificate(struct tmpl_run *run, struct text pem, const char *name,
 	if (found == 0)
 		return (err_set(err, ERR_INVALID,
 		    "unable to decode certificate"));
-	if (x509_check(block.bytes.p, block.bytes.n, err) == -1)
+	if (x509_parse(run, (struct der){ (const uint8_t *)block.bytes.p,
+	    block.bytes.n }, &x, err) == -1)
 		return (err_wrap(err, "error parsing certificate: %s.Bytes",
 		    name));
 	*der = block.bytes;

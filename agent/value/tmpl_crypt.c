@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "value/tmpl_crypt.h"
-#include "value/tmpl_pki_sprig.h"
+#include "value/tmpl_pki_cipher.h"
 #include "value/tmpl_rand.h"
 
 #define COST 10
@@ -141,15 +141,16 @@ derived_password(const struct derived *d, struct buf *out, struct err *err)
 {
 	cleanup_buf struct buf salt = BUF_SECRET(SIZE_MAX);
 	cleanup_buf struct buf site = BUF_SECRET(SIZE_MAX);
-	uint8_t key[64], seed[32];
+	uint8_t key[64], seed[PKI_HASH_MAX];
 	int rc = -1;
 
 	add_scope(&salt, d->user);
 	add_scope(&site, d->site);
 	add_number(&site, d->counter);
 	if (pki_scrypt(d->password, (struct text){ salt.data, salt.len }, key,
-	    err) == 0 && pki_hmac_sha256(key, sizeof(key), site.data,
-	    site.len, seed, err) == 0) {
+	    err) == 0 && pki_hmac(PKI_SHA256, (struct text){
+	    (const char *)key, sizeof(key) }, (struct text){ site.data,
+	    site.len }, seed, err) == 0) {
 		add_password(templates_of(d->type), seed, out);
 		rc = 0;
 	}

@@ -92,126 +92,34 @@ der_valid_bits(struct der s)
 	return ((s.p[s.n - 1] & ((1u << padding) - 1)) == 0);
 }
 
-/* --- encoding/asn1 ------------------------------------------------------ */
-
-struct field {
-	int tag;			/* 0: the end */
-	const char *type;		/* reflect's Name() */
-};
-
-static const struct key_struct {
-	const char *name;
-	struct field fields[10];
-} structs[] = {
-	[DER_PKCS8] = { "pkcs8", { { DER_INTEGER, "int" },
-	    { DER_SEQUENCE, "AlgorithmIdentifier" }, { DER_OCTETS, "" } } },
-	[DER_PKCS1] = { "pkcs1PrivateKey", { { DER_INTEGER, "int" },
-	    { DER_INTEGER, "" }, { DER_INTEGER, "int" }, { DER_INTEGER, "" },
-	    { DER_INTEGER, "" }, { DER_INTEGER, "" }, } },
-	[DER_EC] = { "ecPrivateKey", { { DER_INTEGER, "int" },
-	    { DER_OCTETS, "" } } },
-};
-
-static int
-syntax(const char *what, struct err *err)
+int
+der_same(struct der a, struct der b)
 {
-	return (err_set(err, ERR_INVALID, "asn1: syntax error: %s", what));
+	return (a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0));
 }
 
-/* What a reader of lengths returns after an error was set. */
-static size_t
-none(int failed)
+void
+der_print_oid(struct der s, struct buf *out)
 {
-	(void)failed;
-	return (0);
-}
+	uint64_t v = 0, first;
+	int more = 0;
+	size_t i;
 
-/* parseTagAndLength: how long the header is; 0 and an error. */
-static size_t
-tag_and_length(struct der s, uint32_t *tag, size_t *len, struct err *err)
-{
-	size_t at = 1, octets;
-
-	*tag = s.p[0] & 0x1f;
-	if (*tag == 0x1f)
-		return (none(syntax("unexpected high tag", err)));
-	if (s.n < 2)
-		return (none(syntax("truncated tag or length", err)));
-	*len = s.p[at++];
-	if ((*len & 0x80) == 0)
-		return (at);
-	octets = *len & 0x7f;
-	if (octets == 0)
-		return (none(syntax("indefinite length found (not DER)",
-		    err)));
-	for (*len = 0; octets > 0; octets--) {
-		if (at >= s.n)
-			return (none(syntax("truncated tag or length",
-			    err)));
-		if (*len >= 1 << 23)
-			return (none(err_set(err, ERR_INVALID, "asn1: "
-			    "structure error: length too large")));
-		*len = *len << 8 | s.p[at++];
-		if (*len == 0)
-			return (none(err_set(err, ERR_INVALID, "asn1: "
-			    "structure error: superfluous leading zeros in "
-			    "length")));
-	}
-	if (*len < 0x80)
-		return (none(err_set(err, ERR_INVALID,
-		    "asn1: structure error: non-minimal length")));
-	return (at);
-}
-
-/* parseField of one that is not optional.  ${at} counts from the start of the
- * struct that holds it. */
-static size_t
-read_field(struct der s, size_t at, int want, const char *type,
-    struct der *ret, struct err *err)
-{
-	struct der rest = { s.p + at, s.n - at };
-	uint32_t tag;
-	size_t len = 0, head;
-
-	if (rest.n == 0)
-		return (none(syntax("sequence truncated", err)));
-	if ((head = tag_and_length(rest, &tag, &len, err)) == 0)
-		return (0);
-	if (rest.p[0] != want)
-		return (none(err_set(err, ERR_INVALID, "asn1: structure "
-		    "error: tags don't match (%d vs {class:%d tag:%" PRIu32
-		    " length:%zu isCompound:%s}) {optional:false explicit:"
-		    "false application:false private:false defaultValue:<nil> "
-		    "tag:<nil> stringType:0 timeType:0 set:false omitEmpty:"
-		    "false} %s @%zu", want & 0x1f, rest.p[0] >> 6, tag, len,
-		    rest.p[0] & 0x20 ? "true" : "false", type, at + head)));
-	if (len > rest.n - head)
-		return (none(syntax("data truncated", err)));
-	*ret = (struct der){ rest.p + head, len };
-	return (at + head + len);
-}
-
-size_t
-der_check_key(const void *p, size_t n, enum der_key kind, struct err *err)
-{
-	const struct key_struct *k = &structs[kind];
-	struct der s = { p, n }, inner, value;
-	const struct field *f;
-	size_t end, at = 0;
-
-	end = read_field(s, 0, DER_SEQUENCE, k->name, &inner, err);
-	for (f = k->fields; f->tag != 0 && end != 0; f++) {
-		at = read_field(inner, at, f->tag, f->type, &value, err);
-		if (at == 0)
-			return (0);
-		if (f->tag == DER_INTEGER && !der_valid_integer(value)) {
-			err_set(err, ERR_INVALID, "asn1: structure error: %s",
-			    value.n == 0 ? "empty integer" :
-			    "integer not minimally-encoded");
-			return (0);
+	for (i = 0; i < s.n; i++) {
+		v = v << 7 | (s.p[i] & 0x7f);
+		if ((s.p[i] & 0x80) != 0)
+			continue;
+		if (!more) {
+			first = v < 80 ? v / 40 : 2;
+			buf_addf(out, "%" PRIu64 ".", first);
+			v -= 40 * first;
+		} else {
+			buf_addc(out, '.');
 		}
+		buf_addf(out, "%" PRIu64, v);
+		v = 0;
+		more = 1;
 	}
-	return (end);
 }
 
 /* --- writing ------------------------------------------------------------ */

@@ -8,8 +8,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-/* DER as Go reads it: x/crypto/cryptobyte for certificates, encoding/asn1 for
- * keys, each with its texts. */
+/* DER as x/crypto/cryptobyte reads it, for certificates (encoding/asn1, for
+ * keys, is tmpl_asn1.h), and how it is written. */
 struct der {
 	const uint8_t *p;
 	size_t n;
@@ -33,25 +33,13 @@ int der_valid_integer(struct der s);
 int der_valid_oid(struct der s);
 int der_valid_bits(struct der s);
 
-/* Kinds of private keys, as Go's structs. */
-enum der_key { DER_PKCS8, DER_PKCS1, DER_EC };
-
-/**
- * der_check_key(p, n, kind, err):
- * asn1.Unmarshal into Go's struct for ${kind}, without the values.  Returns
- * how many bytes it took, or 0 and INVALID with Go's text (`asn1: syntax error:
- * data truncated`).
- */
-size_t der_check_key(const void *p, size_t n, enum der_key kind,
-    struct err *err);
+int der_same(struct der a, struct der b);
+/* der_print_oid: of a valid OID's content: 1.2.840.113549 */
+void der_print_oid(struct der s, struct buf *out);
 
 /* der_add: an element.  der_wrap: put ${tag} and a length around what ${out}
  * holds from ${from} on. */
 void der_add(struct buf *out, int tag, const void *p, size_t n);
 void der_wrap(struct buf *out, int tag, size_t from);
-
-/* x509_check: x509.ParseCertificate: 0, or -1 and INVALID with its text, as
- * far as the structure goes (not into the extensions' values). */
-int x509_check(const void *p, size_t n, struct err *err);
 
 #endif

@@ -6,7 +6,7 @@
 #include "base/secret.h"
 #include "value/tmpl_certs.h"
 #include "value/tmpl_crypt.h"
-#include "value/tmpl_pki_sprig.h"
+#include "value/tmpl_pki_cipher.h"
 #include "value/tmpl_rand.h"
 #include "value/tmpl_text.h"
 
@@ -168,7 +168,7 @@ fn_encrypt_aes(struct tmpl_call *c, struct tv *ret, struct err *err)
 	memcpy(text + BLOCK, plain.p, plain.n);
 	memset(text + BLOCK + plain.n, (int)padding, padding);
 	make_key(arg(c, 0), key);
-	if (pki_aes_cbc(1, key, text, text + BLOCK, plain.n + padding,
+	if (pki_cbc(PKI_AES256, 1, key, text, text + BLOCK, plain.n + padding,
 	    text + BLOCK, err) == 0) {
 		codec_b64_encode(&out, text, BLOCK + plain.n + padding,
 		    CODEC_B64_STD, 1);
@@ -212,7 +212,7 @@ decrypt(struct tmpl_call *c, const struct tv *text, struct tv *ret,
 	if (out == NULL)
 		return (-1);
 	make_key(arg(c, 0), key);
-	rc = pki_aes_cbc(0, key, in, in + BLOCK, n, out, err);
+	rc = pki_cbc(PKI_AES256, 0, key, in, in + BLOCK, n, out, err);
 	secret_wipe(key, sizeof(key));
 	if (rc == -1)
 		return (-1);

@@ -205,3 +205,56 @@ ip_parse(struct text s, struct ip *ret, struct err *err)
 	}
 	return (fail(s, "unable to parse IP", nowhere, err));
 }
+
+/* --- printing ----------------------------------------------------------- */
+
+static unsigned int
+word_at(const uint8_t *p, size_t i)
+{
+	return ((unsigned int)p[2 * i] << 8 | p[2 * i + 1]);
+}
+
+/* The longest run of zero groups, two at least; the first of equals. */
+static size_t
+zeros(const uint8_t *p, size_t *ret_len)
+{
+	size_t i, j, at = 8;
+
+	for (i = 0, *ret_len = 1; i < 8; i++) {
+		for (j = i; j < 8 && word_at(p, j) == 0; j++)
+			;
+		if (j - i > *ret_len) {
+			at = i;
+			*ret_len = j - i;
+		}
+	}
+	return (at);
+}
+
+void
+ip_print(const uint8_t *p, size_t n, struct buf *out)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	size_t i, run, at;
+
+	if (n == 16 && memcmp(p, mapped, sizeof(mapped)) == 0) {
+		p += 12;
+		n = 4;
+	}
+	if (n == 4) {
+		buf_addf(out, "%d.%d.%d.%d", p[0], p[1], p[2], p[3]);
+		return;
+	}
+	at = zeros(p, &run);
+	for (i = 0; i < 8; i++) {
+		if (i == at) {
+			buf_adds(out, "::");
+			i += run;
+			if (i >= 8)
+				break;
+		} else if (i > 0) {
+			buf_addc(out, ':');
+		}
+		buf_addf(out, "%x", word_at(p, i));
+	}
+}

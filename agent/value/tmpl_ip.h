@@ -2,8 +2,10 @@
 #ifndef VALUE_TMPL_IP_H
 #define VALUE_TMPL_IP_H
 
+#include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "value/tmpl_text.h"
 
@@ -15,5 +17,8 @@ struct ip {
 
 /* ip_parse: Go's netip.ParseAddr, INVALID with its text. */
 int ip_parse(struct text s, struct ip *ret, struct err *err);
+/* ip_print: net.IP.String() of 4 or 16 bytes; an IPv4 address that is mapped
+ * into IPv6 with dots. */
+void ip_print(const uint8_t *p, size_t n, struct buf *out);
 
 #endif

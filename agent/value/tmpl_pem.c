@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/codec.h"
@@ -121,10 +122,12 @@ decode_block(struct tmpl_run *run, struct text *rest, int64_t end,
 	if (!ends_with(type, dashes))
 		return (0);
 	type.n -= dashes.n;
-	if (take_headers(&s, &ret->headers) == -1)
+	ret->headers = s;
+	if (take_headers(&s, &ret->nheaders) == -1)
 		return (2);
+	ret->headers.n -= s.n;
 	/* Headers ask for a newline between them and the end line. */
-	if (ret->headers > 0 && newline < s.p)
+	if (ret->nheaders > 0 && newline < s.p)
 		return (newline + end_mark.n < s.p ? 2 : 0);
 	tail = from(*rest, (size_t)end + end_mark.n);
 	if (tail.n < type.n + dashes.n || !starts_with(tail, type) ||
@@ -171,22 +174,119 @@ pem_decode(struct tmpl_run *run, struct text *s, struct pem_block *ret,
 	return (0);
 }
 
-void
-pem_encode(const char *type, const void *p, size_t n, struct buf *out)
+/* --- printing ----------------------------------------------------------- */
+
+struct header {
+	struct text key, value;
+	size_t at;
+};
+
+static int
+compare(const void *a, const void *b)
+{
+	const struct header *x = a, *y = b;
+	size_t n = x->key.n < y->key.n ? x->key.n : y->key.n;
+	int order = n == 0 ? 0 : memcmp(x->key.p, y->key.p, n);
+
+	if (order == 0 && x->key.n != y->key.n)
+		order = x->key.n < y->key.n ? -1 : 1;
+	return (order != 0 ? order : x->at < y->at ? -1 : 1);
+}
+
+static void
+print_header(const struct header *h, struct buf *out)
+{
+	buf_add(out, h->key.p, h->key.n);
+	buf_adds(out, ": ");
+	buf_add(out, h->value.p, h->value.n);
+	buf_addc(out, '\n');
+}
+
+/* Sorted, the last of each name, but Proc-Type first (RFC 1421). */
+static void
+print_sorted(const struct header *v, size_t n, struct buf *out)
+{
+	int first, is_first;
+	size_t i;
+
+	for (first = 1; first >= 0; first--) {
+		for (i = 0; i < n; i++) {
+			is_first = text_is(v[i].key, "Proc-Type");
+			if (is_first == first && (i + 1 == n ||
+			    v[i].key.n != v[i + 1].key.n ||
+			    !starts_with(v[i + 1].key, v[i].key)))
+				print_header(&v[i], out);
+		}
+	}
+	buf_addc(out, '\n');
+}
+
+static int
+print_headers(struct tmpl_run *run, const struct pem_block *b,
+    struct buf *out, struct err *err)
+{
+	struct header *v = tmpl_alloc(run, (b->nheaders + 1) * sizeof(*v),
+	    err);
+	struct text rest = b->headers;
+	size_t i;
+
+	if (v == NULL || tmpl_steps(run, b->nheaders, err) == -1)
+		return (-1);
+	for (i = 0; i < b->nheaders; i++) {
+		struct text line = take_line(&rest);
+		size_t n = (size_t)text_find(line, (struct text){ ":", 1 });
+
+		v[i].at = i;
+		v[i].key = (struct text){ line.p, n };
+		v[i].value = from(line, n + 1);
+		case_trim_space(&v[i].key.p, &v[i].key.n);
+		case_trim_space(&v[i].value.p, &v[i].value.n);
+	}
+	qsort(v, b->nheaders, sizeof(*v), compare);
+	print_sorted(v, b->nheaders, out);
+	return (0);
+}
+
+static void
+print_edge(const char *edge, struct text type, struct buf *out)
+{
+	buf_adds(out, edge);
+	buf_add(out, type.p, type.n);
+	buf_adds(out, "-----\n");
+}
+
+static void
+print_body(const void *p, size_t n, struct buf *out)
 {
 	cleanup_buf struct buf text = BUF_SECRET(SIZE_MAX);
 	size_t i;
 
 	codec_b64_encode(&text, p, n, CODEC_B64_STD, 1);
-	buf_adds(out, "-----BEGIN ");
-	buf_adds(out, type);
-	buf_adds(out, "-----\n");
 	for (i = 0; i < text.len; i += 64) {
 		buf_add(out, text.data + i, text.len - i < 64 ?
 		    text.len - i : 64);
 		buf_addc(out, '\n');
 	}
-	buf_adds(out, "-----END ");
-	buf_adds(out, type);
-	buf_adds(out, "-----\n");
+}
+
+int
+pem_print(struct tmpl_run *run, const struct pem_block *b, struct buf *out,
+    struct err *err)
+{
+	print_edge("-----BEGIN ", b->type, out);
+	if (b->nheaders > 0 && print_headers(run, b, out, err) == -1)
+		return (-1);
+	print_body(b->bytes.p, b->bytes.n, out);
+	print_edge("-----END ", b->type, out);
+	return (0);
+}
+
+void
+pem_encode(const char *type, const void *p, size_t n, struct buf *out)
+{
+	struct text name = { type, strlen(type) };
+
+	print_edge("-----BEGIN ", name, out);
+	print_body(p, n, out);
+	print_edge("-----END ", name, out);
 }

@@ -5,7 +5,6 @@
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
@@ -13,7 +12,9 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "value/tmpl_der.h"
+#include "value/tmpl_key.h"
 #include "value/tmpl_pem.h"
+#include "value/tmpl_pki_cipher.h"
 #include "value/tmpl_pki_sprig.h"
 
 struct pki_key {
@@ -26,58 +27,6 @@ internal(const char *what, struct err *err)
 {
 	ERR_clear_error();
 	return (err_set(err, ERR_INTERNAL, "OpenSSL: %s failed", what));
-}
-
-/* --- hashes and ciphers ------------------------------------------------- */
-
-size_t
-pki_hash(enum pki_hash hash, const void *p, size_t n,
-    uint8_t out[static PKI_HASH_MAX])
-{
-	const EVP_MD *md = hash == PKI_SHA1 ? EVP_sha1() :
-	    hash == PKI_SHA256 ? EVP_sha256() : EVP_sha512();
-	unsigned int len = 0;
-
-	EVP_Digest(p, n, out, &len, md, NULL);
-	return (len);
-}
-
-int
-pki_hmac_sha256(const void *key, size_t key_n, const void *p, size_t n,
-    uint8_t out[static 32], struct err *err)
-{
-	unsigned int len = 32;
-
-	if (HMAC(EVP_sha256(), key, (int)key_n, p, n, out, &len) == NULL)
-		return (internal("HMAC", err));
-	return (0);
-}
-
-int
-pki_scrypt(struct text password, struct text salt, uint8_t out[static 64],
-    struct err *err)
-{
-	if (EVP_PBE_scrypt(password.p, password.n, (const uint8_t *)salt.p,
-	    salt.n, 32768, 8, 2, 128 << 20, out, 64) != 1)
-		return (internal("scrypt", err));
-	return (0);
-}
-
-int
-pki_aes_cbc(int encrypt, const uint8_t key[static 32],
-    const uint8_t iv[static 16], const void *in, size_t n, uint8_t *out,
-    struct err *err)
-{
-	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
-	int rc = -1, len;
-
-	if (ctx != NULL && n <= INT32_MAX && EVP_CipherInit_ex(ctx,
-	    EVP_aes_256_cbc(), NULL, key, iv, encrypt) == 1 &&
-	    EVP_CIPHER_CTX_set_padding(ctx, 0) == 1 && EVP_CipherUpdate(ctx,
-	    out, &len, in, (int)n) == 1 && (size_t)len == n)
-		rc = 0;
-	EVP_CIPHER_CTX_free(ctx);
-	return (rc == -1 ? internal("AES", err) : 0);
 }
 
 /* --- new keys ----------------------------------------------------------- */
@@ -165,97 +114,29 @@ kind_of(const EVP_PKEY *key)
 	}
 }
 
-static EVP_PKEY *
-from_pkcs8(struct text der)
+/* What Go's parser took, as OpenSSL's key: by way of PKCS #8. */
+static int
+convert(struct tmpl_run *run, struct key *k, EVP_PKEY **ret, struct err *err)
 {
-	const unsigned char *p = (const unsigned char *)der.p;
-	PKCS8_PRIV_KEY_INFO *info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &p,
-	    (long)der.n);
-	EVP_PKEY *key = info == NULL ? NULL : EVP_PKCS82PKEY(info);
+	cleanup_buf struct buf der = tmpl_buf(run);
+	PKCS8_PRIV_KEY_INFO *info;
+	const unsigned char *p;
 
+	if (key_print_pkcs8(run, k, &der, err) == -1)
+		return (-1);
+	p = (const unsigned char *)der.data;
+	info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &p, (long)der.len);
+	*ret = info == NULL ? NULL : EVP_PKCS82PKEY(info);
 	PKCS8_PRIV_KEY_INFO_free(info);
-	return (key);
+	return (*ret == NULL ? internal("reading a key", err) : 0);
 }
 
-static EVP_PKEY *
-from_traditional(int type, struct text der)
+static int
+parse_dsa(struct text der, EVP_PKEY **ret, struct err *err)
 {
 	const unsigned char *p = (const unsigned char *)der.p;
 
-	return (d2i_PrivateKey(type, NULL, &p, (long)der.n));
-}
-
-/* What Go says of a key that is of another kind than its block. */
-static int
-wrong_kind(struct text der, enum der_key kind, struct err *why,
-    struct err *err)
-{
-	static const struct {
-		enum der_key kind;
-		const char *parser;
-	} others[] = { { DER_EC, "ParseECPrivateKey" },
-		{ DER_PKCS8, "ParsePKCS8PrivateKey" },
-		{ DER_PKCS1, "ParsePKCS1PrivateKey" } };
-	size_t i;
-
-	for (i = 0; i < ARRAY_LEN(others); i++)
-		if (others[i].kind != kind &&
-		    der_check_key(der.p, der.n, others[i].kind, NULL) != 0)
-			return (err_set(err, ERR_INVALID, "x509: failed to "
-			    "parse private key (use %s instead for this key "
-			    "format)", others[i].parser));
-	if (kind == DER_EC)
-		err_wrap(why, "x509: failed to parse EC private key");
-	return (err_move(err, why));
-}
-
-static int
-parse_der(struct text der, enum der_key kind, EVP_PKEY **ret,
-    struct err *err)
-{
-	cleanup_err struct err why = ERR_INIT;
-	size_t used = der_check_key(der.p, der.n, kind, &why);
-
-	if (used == 0)
-		return (wrong_kind(der, kind, &why, err));
-	if (kind == DER_PKCS1 && used < der.n)
-		return (err_set(err, ERR_INVALID,
-		    "asn1: syntax error: trailing data"));
-	*ret = kind == DER_PKCS8 ? from_pkcs8(der) : from_traditional(
-	    kind == DER_EC ? EVP_PKEY_EC : EVP_PKEY_RSA, der);
-	ERR_clear_error();
-	if (*ret != NULL)
-		return (0);
-	return (err_set(err, ERR_INVALID, kind == DER_EC ?
-	    "x509: unknown elliptic curve" : kind == DER_PKCS8 ?
-	    "x509: PKCS#8 wrapping contained private key with unknown "
-	    "algorithm" : "x509: private key contains zero or negative "
-	    "value"));
-}
-
-static int
-parse_typed(struct text type, struct text der, EVP_PKEY **ret,
-    struct err *err)
-{
-	static const struct text tail = { " PRIVATE KEY", 12 };
-
-	if (text_is(type, "PRIVATE KEY"))
-		return (parse_der(der, DER_PKCS8, ret, err) == -1 ?
-		    err_wrap(err, "decoding PEM as PKCS#8") : 0);
-	if (type.n < tail.n || memcmp(type.p + type.n - tail.n, tail.p,
-	    tail.n) != 0)
-		return (err_set(err, ERR_INVALID, "no private key data in PEM "
-		    "block of type %.*s", (int)type.n, type.p));
-	if (text_is(type, "RSA PRIVATE KEY"))
-		return (parse_der(der, DER_PKCS1, ret, err) == -1 ?
-		    err_wrap(err, "parsing RSA private key from PEM") : 0);
-	if (text_is(type, "EC PRIVATE KEY"))
-		return (parse_der(der, DER_EC, ret, err) == -1 ?
-		    err_wrap(err, "parsing EC private key from PEM") : 0);
-	if (!text_is(type, "DSA PRIVATE KEY"))
-		return (err_set(err, ERR_INVALID, "invalid private key type "
-		    "%.*s", (int)type.n, type.p));
-	*ret = from_traditional(EVP_PKEY_DSA, der);
+	*ret = d2i_PrivateKey(EVP_PKEY_DSA, NULL, &p, (long)der.n);
 	ERR_clear_error();
 	if (*ret == NULL)
 		return (err_set(err, ERR_INVALID, "parsing DSA private key "
@@ -263,13 +144,43 @@ parse_typed(struct text type, struct text der, EVP_PKEY **ret,
 	return (0);
 }
 
+static int
+parse_typed(struct tmpl_run *run, struct text type, struct text bytes,
+    EVP_PKEY **ret, struct err *err)
+{
+	static const struct text tail = { " PRIVATE KEY", 12 };
+	struct der der = { (const uint8_t *)bytes.p, bytes.n };
+	struct key k;
+
+	if (text_is(type, "PRIVATE KEY"))
+		return (key_parse_pkcs8(run, der, &k, err) == -1 ?
+		    err_wrap(err, "decoding PEM as PKCS#8") :
+		    convert(run, &k, ret, err));
+	if (type.n < tail.n || memcmp(type.p + type.n - tail.n, tail.p,
+	    tail.n) != 0)
+		return (err_set(err, ERR_INVALID, "no private key data in PEM "
+		    "block of type %.*s", (int)type.n, type.p));
+	if (text_is(type, "RSA PRIVATE KEY"))
+		return (key_parse_pkcs1(run, der, &k, err) == -1 ?
+		    err_wrap(err, "parsing RSA private key from PEM") :
+		    convert(run, &k, ret, err));
+	if (text_is(type, "EC PRIVATE KEY"))
+		return (key_parse_ec(run, der, &k, err) == -1 ?
+		    err_wrap(err, "parsing EC private key from PEM") :
+		    convert(run, &k, ret, err));
+	if (!text_is(type, "DSA PRIVATE KEY"))
+		return (err_set(err, ERR_INVALID, "invalid private key type "
+		    "%.*s", (int)type.n, type.p));
+	return (parse_dsa(bytes, ret, err));
+}
+
 int
-pki_key_parse(struct text type, struct text der, struct pki_key **ret,
-    struct err *err)
+pki_key_parse(struct tmpl_run *run, struct text type, struct text der,
+    struct pki_key **ret, struct err *err)
 {
 	EVP_PKEY *key = NULL;
 
-	if (parse_typed(type, der, &key, err) == -1)
+	if (parse_typed(run, type, der, &key, err) == -1)
 		return (-1);
 	return (give_key(key, kind_of(key), ret));
 }

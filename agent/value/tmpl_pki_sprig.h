@@ -7,27 +7,11 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "value/tmpl_internal.h"
 #include "value/tmpl_ip.h"
 #include "value/tmpl_text.h"
 
-/* OpenSSL for sprig's crypto.go: the gate, with nothing of templates in it. */
-
-enum pki_hash { PKI_SHA1, PKI_SHA256, PKI_SHA512 };
-
-#define PKI_HASH_MAX 64
-
-/* pki_hash: the digest's length. */
-size_t pki_hash(enum pki_hash hash, const void *p, size_t n,
-    uint8_t out[static PKI_HASH_MAX]);
-int pki_hmac_sha256(const void *key, size_t key_n, const void *p, size_t n,
-    uint8_t out[static 32], struct err *err);
-/* pki_scrypt: N 32768, r 8, p 2. */
-int pki_scrypt(struct text password, struct text salt, uint8_t out[static 64],
-    struct err *err);
-/* pki_aes_cbc: AES-256 without padding over ${n} bytes, a multiple of 16. */
-int pki_aes_cbc(int encrypt, const uint8_t key[static 32],
-    const uint8_t iv[static 16], const void *in, size_t n, uint8_t *out,
-    struct err *err);
+/* OpenSSL for the keys and certificates of sprig's crypto.go. */
 
 /* --- keys --------------------------------------------------------------- */
 
@@ -41,8 +25,8 @@ int pki_key_new(enum pki_kind kind, int bits, struct pki_key **ret,
     struct err *err);
 /* pki_key_parse: sprig's parsePrivateKeyPEM: of a block's type and bytes.
  * INVALID with Go's texts. */
-int pki_key_parse(struct text type, struct text der, struct pki_key **ret,
-    struct err *err);
+int pki_key_parse(struct tmpl_run *run, struct text type, struct text der,
+    struct pki_key **ret, struct err *err);
 void pki_key_free(struct pki_key *k);
 enum pki_kind pki_key_kind(const struct pki_key *k);
 /* pki_key_print: PEM as sprig's pemBlockForKey. */

@@ -369,6 +369,7 @@ parse(struct tmpl_run *run, struct text s, struct tmpl_url *u,
 	if (take_scheme(run, &rest, u, err) == -1)
 		return (-1);
 	rest = cut(rest, '?', &u->query);
+	u->force_query = u->query.n == 0 && rest.p + rest.n < s.p + s.n;
 	if (!starts(rest, "/")) {
 		if (u->scheme.n > 0) {
 			u->opaque = rest;
@@ -384,7 +385,10 @@ parse(struct tmpl_run *run, struct text s, struct tmpl_url *u,
 		rest = from(rest, 2 + segment.n);
 		if (parse_authority(run, segment, u, err) == -1)
 			return (-1);
+	} else if (u->scheme.n > 0) {
+		u->omit_host = 1;
 	}
+	u->raw_path = rest;
 	return (unescape(run, rest, PATH, &u->path, err));
 }
 
@@ -406,13 +410,16 @@ url_split(struct tmpl_run *run, struct text s, struct tmpl_url *ret,
 {
 	struct text fragment, head = cut(s, '#', &fragment);
 
-	*ret = (struct tmpl_url){ none, none, none, none, none, none, 0, 0,
-		none, none };
+	*ret = (struct tmpl_url){ .scheme = none, .opaque = none,
+		.host = none, .path = none, .query = none, .fragment = none,
+		.user = none, .password = none, .raw_path = none,
+		.raw_fragment = none };
 	if (parse(run, head, ret, err) == -1)
 		return (wrap(head, err));
 	if (fragment.n > 0 &&
 	    unescape(run, fragment, FRAGMENT, &ret->fragment, err) == -1)
 		return (wrap(s, err));
+	ret->raw_fragment = fragment;
 	return (0);
 }
 
@@ -440,20 +447,46 @@ url_userinfo(const struct tmpl_url *u, struct buf *out)
 	}
 }
 
+/* validEncoded, and spelt at all. */
+static int
+is_spelt(struct text s, enum mode mode)
+{
+	size_t i;
+
+	for (i = 0; i < s.n; i++)
+		if ((s.p[i] == '\0' || strchr("!$&'()*+,;=:@[]%", s.p[i]) ==
+		    NULL) && should_escape(s.p[i], mode))
+			return (0);
+	return (s.n > 0);
+}
+
+/* As it was spelt where that can stand, else escaped. */
+static void
+print_spelt(struct text raw, struct text s, enum mode mode, struct buf *out)
+{
+	if (is_spelt(raw, mode))
+		buf_add(out, raw.p, raw.n);
+	else
+		escape(s, mode, out);
+}
+
 static void
 print_path(const struct tmpl_url *u, struct buf *out)
 {
+	cleanup_buf struct buf path = BUF_SECRET(SIZE_MAX);
 	struct text segment, ignored;
 
-	if (u->path.n > 0 && u->path.p[0] != '/' && u->host.n > 0)
+	if (text_is(u->path, "*"))
+		buf_addc(&path, '*');
+	else
+		print_spelt(u->raw_path, u->path, PATH, &path);
+	if (path.len > 0 && path.data[0] != '/' && u->host.n > 0)
 		buf_addc(out, '/');
-	segment = cut(u->path, '/', &ignored);
+	segment = cut((struct text){ buf_str(&path), path.len }, '/',
+	    &ignored);
 	if (out->len == 0 && holds(segment, ':'))
 		buf_adds(out, "./");
-	if (text_is(u->path, "*"))
-		buf_addc(out, '*');
-	else
-		escape(u->path, PATH, out);
+	buf_add(out, buf_str(&path), path.len);
 }
 
 void
@@ -468,7 +501,8 @@ url_print(const struct tmpl_url *u, struct buf *out)
 	} else {
 		int rooted = u->host.n > 0 || u->has_user;
 
-		if (rooted || (u->scheme.n > 0 && u->path.n > 0))
+		if (rooted || (u->scheme.n > 0 && u->path.n > 0 &&
+		    !u->omit_host))
 			buf_adds(out, "//");
 		url_userinfo(u, out);
 		if (u->has_user)
@@ -476,12 +510,12 @@ url_print(const struct tmpl_url *u, struct buf *out)
 		escape(u->host, HOST, out);
 		print_path(u, out);
 	}
-	if (u->query.n > 0) {
+	if (u->query.n > 0 || u->force_query) {
 		buf_addc(out, '?');
 		buf_add(out, u->query.p, u->query.n);
 	}
 	if (u->fragment.n > 0) {
 		buf_addc(out, '#');
-		escape(u->fragment, FRAGMENT, out);
+		print_spelt(u->raw_fragment, u->fragment, FRAGMENT, out);
 	}
 }
