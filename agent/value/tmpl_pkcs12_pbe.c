@@ -410,20 +410,21 @@ pkcs12_decrypt(struct tmpl_run *run, const struct asn1_value *algorithm,
     struct der in, const struct pkcs12_password *password, struct der *ret,
     struct err *err)
 {
-	struct cipher c;
-	uint8_t *out;
+	struct cipher c = { .block = 0 };
 	int rc = cipher_for(run, algorithm, password, &c, err);
+	size_t block = c.block;
+	uint8_t *out;
 
 	if (rc == 0 && in.n == 0)
 		rc = bad("empty encrypted data", err);
-	if (rc == 0 && in.n % c.block != 0)
+	if (rc == 0 && in.n % block != 0)
 		rc = bad("input is not a multiple of the block size", err);
 	out = rc == 0 ? tmpl_alloc(run, in.n, err) : NULL;
 	if (out == NULL || tmpl_steps(run, in.n / 64, err) == -1 ||
 	    decrypt_blocks(&c, in, out, err) == -1)
 		rc = -1;
 	secret_wipe(&c, sizeof(c));
-	return (rc == -1 ? -1 : strip(out, in.n, c.block, ret, err));
+	return (rc == -1 ? -1 : strip(out, in.n, block, ret, err));
 }
 
 /* --- MACs --------------------------------------------------------------- */

@@ -348,24 +348,25 @@ fn_jwk_private(struct tmpl_call *c, struct tv *ret, struct err *err)
 
 /* --- RSA ---------------------------------------------------------------- */
 
-/* XOR ${out} with MGF1 of ${seed}. */
+/* XOR ${out} with MGF1 of ${seed}, for which there is room in ${scratch}, and
+ * for four bytes more. */
 static void
 mask(enum pki_hash hash, const uint8_t *seed, size_t seed_n, uint8_t *out,
-    size_t n)
+    size_t n, uint8_t *scratch)
 {
-	uint8_t in[PKI_HASH_MAX + 4], digest[PKI_HASH_MAX];
-	size_t i, at, len;
+	uint8_t digest[PKI_HASH_MAX];
 	uint32_t counter = 0;
+	size_t i, at, len;
 
-	memcpy(in, seed, seed_n);
+	memcpy(scratch, seed, seed_n);
 	for (at = 0; at < n; at += len, counter++) {
 		for (i = 0; i < 4; i++)
-			in[seed_n + i] = (uint8_t)(counter >> (24 - 8 * i));
-		len = pki_hash(hash, in, seed_n + 4, digest);
+			scratch[seed_n + i] = (uint8_t)(counter >>
+			    (24 - 8 * i));
+		len = pki_hash(hash, scratch, seed_n + 4, digest);
 		for (i = 0; i < len && at + i < n; i++)
 			out[at + i] ^= digest[i];
 	}
-	secret_wipe(in, sizeof(in));
 	secret_wipe(digest, sizeof(digest));
 }
 
@@ -387,15 +388,17 @@ unpad(const uint8_t *em, size_t n, const uint8_t *label, size_t h)
 	return (bad != 0 || looking ? 0 : at);
 }
 
-/* EME-OAEP-DECODE; the message lies in ${em}. */
+/* EME-OAEP-DECODE; the message lies in ${em}; ${scratch} is as long, and four
+ * bytes more. */
 static int
-decode_oaep(enum pki_hash hash, uint8_t *em, size_t n, struct text *ret)
+decode_oaep(enum pki_hash hash, uint8_t *em, size_t n, uint8_t *scratch,
+    struct text *ret)
 {
 	uint8_t label[PKI_HASH_MAX];
 	size_t at, h = pki_hash(hash, "", 0, label);
 
-	mask(hash, em + 1 + h, n - 1 - h, em + 1, h);
-	mask(hash, em + 1, h, em + 1 + h, n - 1 - h);
+	mask(hash, em + 1 + h, n - 1 - h, em + 1, h, scratch);
+	mask(hash, em + 1, h, em + 1 + h, n - 1 - h, scratch);
 	at = unpad(em, n, label, h);
 	*ret = (struct text){ (const char *)em + at, n - at };
 	return (at == 0 ? -1 : 0);
@@ -422,12 +425,12 @@ decrypt(struct tmpl_call *c, enum pki_hash hash, const struct key *key,
 		return (err_set(err, ERR_INVALID, "%s", failed));
 	/* Some microseconds at 2048 bits, and it grows with the cube. */
 	if (tmpl_steps(c->run, (uint64_t)n * n / 16, err) == -1 ||
-	    (em = tmpl_alloc(c->run, n, err)) == NULL)
+	    (em = tmpl_alloc(c->run, 2 * n + 4, err)) == NULL)
 		return (-1);
 	rc = pki_rsa_private(&key->rsa, in, em, err);
 	if (rc == -1)
 		return (-1);
-	if (rc == 1 || decode_oaep(hash, em, n, &out) == -1)
+	if (rc == 1 || decode_oaep(hash, em, n, em + n, &out) == -1)
 		return (err_set(err, ERR_INVALID, "%s", failed));
 	return (tv_text(c->run, out.p, out.n, ret, err));
 }
