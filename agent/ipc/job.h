@@ -24,7 +24,8 @@
  *	       -> JOB_FETCH {struct job_fetch sealed to that key}
  *	       <- JOB_KEY, JOB_ITEM*, JOB_DONE {struct job_done}
  * JOB_KEY is the start of a stream to core's key (seal/stream.h), whose
- * messages are the bodies and payloads that follow, in their order.  A child that ends without JOB_DONE has failed; what it sent before holds.
+ * messages are the bodies and payloads that follow, in their order.  A child
+ * that ends without JOB_DONE has failed; what it sent before holds.
  */
 enum job_kind { JOB_KIND_READ = 1, JOB_KIND_RESOLVE, JOB_KIND_FETCH,
 	JOB_KIND_APPLY };

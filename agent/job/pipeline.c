@@ -200,7 +200,8 @@ pipeline_run(struct pipeline *p, const char *ns, const char *name,
 	}
 	if (es_parse(obj, ns, &es, &f, &err) == -1) {
 		refuse(ret, str_dup(err_msg(&err)));
-	} else if ((text = findings_refusals(&f)) != NULL) {
+	} else if ((text = findings_refusal(&f, &es->meta,
+	    NULL)) != NULL) {
 		refuse(ret, text);
 	} else {
 		run.es = es;

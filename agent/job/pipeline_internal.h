@@ -76,16 +76,13 @@ struct run {
 
 /* finding_text: "field: what: remedy"; the caller's. */
 char *finding_text(const struct finding *f);
-/* findings_refusals: all that an API server or ESO's webhook would have
- * refused, a line each (the caller's), or NULL. */
-char *findings_refusals(const struct findings *f);
 /* pipeline_store_get: the store of a reference, or NULL when it does not
  * exist; ${ns} "" never finds a namespaced one. */
 struct pipeline_store *pipeline_store_get(struct pipeline *p,
     const struct store_ref *ref, const char *ns);
 void pipeline_store_free(void *ps);
 void pipeline_conn_free(void *c);
-/* store_check_conditions: patterns that do not compile are REJECT. */
+/* store_check_conditions: store_check_regexes with our regexp library. */
 void store_check_conditions(const struct store *s, struct findings *f);
 /* store_connect: clientmanager.Get: everything between a reference and a
  * connection that may be used, with ESO's errors. */

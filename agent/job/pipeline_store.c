@@ -37,25 +37,6 @@ finding_text(const struct finding *f)
 	    f->what, f->remedy[0] ? ": " : "", f->remedy));
 }
 
-char *
-findings_refusals(const struct findings *f)
-{
-	struct buf out = BUF_PLAIN(ERROR_TEXT_MAX);
-	size_t i, n = 0;
-
-	for (i = 0; i < f->n; i++) {
-		cleanup_free char *text = NULL;
-
-		if (f->v[i].level != FINDING_REJECT)
-			continue;
-		text = finding_text(&f->v[i]);
-		if (n++ > 0)
-			buf_addc(&out, '\n');
-		buf_adds(&out, text);
-	}
-	return (n == 0 ? NULL : buf_take(&out));
-}
-
 static void
 note_referent(void *arg, const char *kind, const char *ns, const char *name)
 {
@@ -65,29 +46,20 @@ note_referent(void *arg, const char *kind, const char *ns, const char *name)
 		*(int *)arg = 1;
 }
 
-/* genericstore_validator.go: what the webhook says of a store's conditions.
- * Here, and not in model/, because a pattern needs the regexp library. */
+static int
+compiles(const char *pattern, struct err *err)
+{
+	struct regex *re = NULL;
+	int rc = regex_new(pattern, strlen(pattern), &re, err);
+
+	regex_free(re);
+	return (rc);
+}
+
 void
 store_check_conditions(const struct store *s, struct findings *f)
 {
-	size_t i, k;
-
-	for (i = 0; i < s->nconditions; i++) {
-		for (k = 0; k < s->conditions[i].nregexes; k++) {
-			const char *p = s->conditions[i].regexes[k];
-			cleanup_err struct err err = ERR_INIT;
-			cleanup_free char *field = str_fmt("spec.conditions"
-			    "[%zu].namespaceRegexes[%zu]", i, k);
-			struct regex *re = NULL;
-
-			if (regex_new(p, strlen(p), &re, &err) == -1)
-				findings_add(f, FINDING_REJECT, NULL, field,
-				    "", "failed to compile %zuth namespace "
-				    "regex in %zuth condition: %s", k, i,
-				    err_msg(&err));
-			regex_free(re);
-		}
-	}
+	store_check_regexes(s, compiles, f);
 }
 
 static void
@@ -98,7 +70,7 @@ store_judge(struct pipeline_store *ps, struct findings *f)
 	ps->driver = provider_find(ps->store->provider);
 	provider_check(ps->store, f);
 	store_check_conditions(ps->store, f);
-	ps->refused = findings_refusals(f);
+	ps->refused = findings_refusal(f, &ps->store->meta, NULL);
 	if (ps->driver == NULL) {
 		bad = findings_first(f, FINDING_ERROR);
 		ps->unsupported = bad != NULL ? finding_text(bad) : str_fmt(

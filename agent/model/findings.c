@@ -184,6 +184,10 @@ say_lines(struct buf *out, const struct findings *f, enum finding_by stage)
 			buf_adds(out, ": ");
 		}
 		buf_adds(out, f->v[i].what);
+		if (stage == FINDING_OURS && f->v[i].remedy[0] != '\0') {
+			buf_adds(out, ": ");
+			buf_adds(out, f->v[i].remedy);
+		}
 		if (stage == FINDING_DECODE)
 			break;
 	}

@@ -103,7 +103,8 @@ void findings_clear(struct findings *f);
  * when it would not.  The first who objects speaks alone: the API server and
  * the CRD's schema in one sentence (`ExternalSecret.external-secrets.io "es" is
  * invalid: spec.x: …`; several in brackets), then decoding (its first
- * error), then the webhook (a line an error), then our own rules (likewise).
+ * error), then the webhook (a line an error), then our own rules (likewise,
+ * with field and remedy).
  * ${ret_by} may be NULL.  For core kinds the sentence has no head.
  */
 char *findings_refusal(const struct findings *f, const struct object_meta *m,
