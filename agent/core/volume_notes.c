@@ -108,14 +108,29 @@ volume_json(const struct volume *v)
 	return (o);
 }
 
-static int
-write_at(int fd, const void *data, size_t len, off_t at)
+/* One step of a read or a write at a place. */
+typedef ssize_t (*step_fn)(int fd, void *data, size_t len, off_t at);
+
+static ssize_t
+write_step(int fd, void *data, size_t len, off_t at)
 {
-	const char *p = data;
+	return (pwrite(fd, data, len, at));
+}
+
+static ssize_t
+read_step(int fd, void *data, size_t len, off_t at)
+{
+	return (pread(fd, data, len, at));
+}
+
+static int
+all_at(step_fn step, int fd, void *data, size_t len, off_t at)
+{
+	char *p = data;
 	ssize_t n;
 
 	while (len) {
-		n = pwrite(fd, p, len, at);
+		n = step(fd, p, len, at);
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n <= 0)
@@ -145,7 +160,8 @@ entry_write(int fd, uint64_t generation, const struct json *j, off_t *end)
 	checksum(generation, *end, text.data, text.len, h.sum);
 	buf_add(&b, &h, sizeof(h));
 	buf_add(&b, text.data, text.len);
-	if (write_at(fd, b.data, b.len, place_of(generation) + *end) == -1)
+	if (all_at(write_step, fd, b.data, b.len,
+	    place_of(generation) + *end) == -1)
 		return (-1);
 	*end += (off_t)b.len;
 	return (0);
@@ -180,13 +196,13 @@ notes_write(struct core *c)
 	off_t at = place_of(generation), end = sizeof(h);
 
 	/* Until its head is there again the place does not count. */
-	if (write_at(c->notes_fd, &h, sizeof(h), at) == -1 ||
+	if (all_at(write_step, c->notes_fd, &h, sizeof(h), at) == -1 ||
 	    row_write(c, generation, &end) == -1)
 		return (-1);
 	memcpy(h.magic, magic, sizeof(magic));
 	h.generation = generation;
 	checksum(generation, 0, magic, sizeof(magic), h.sum);
-	if (write_at(c->notes_fd, &h, sizeof(h), at) == -1)
+	if (all_at(write_step, c->notes_fd, &h, sizeof(h), at) == -1)
 		return (-1);
 	c->notes_generation = generation;
 	c->notes_end = end;
@@ -231,30 +247,11 @@ notes_unpublished(struct core *c, const char *id)
 /* --- read --------------------------------------------------------------- */
 
 static int
-read_at(int fd, void *data, size_t len, off_t at)
-{
-	char *p = data;
-	ssize_t n;
-
-	while (len) {
-		n = pread(fd, p, len, at);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return (-1);
-		p += n;
-		at += n;
-		len -= (size_t)n;
-	}
-	return (0);
-}
-
-static int
 head_read(int fd, off_t at, struct place_head *h)
 {
 	uint8_t sum[SUM_LEN];
 
-	if (read_at(fd, h, sizeof(*h), at) == -1 ||
+	if (all_at(read_step, fd, h, sizeof(*h), at) == -1 ||
 	    memcmp(h->magic, magic, sizeof(magic)) != 0)
 		return (-1);
 	checksum(h->generation, 0, magic, sizeof(magic), sum);
@@ -273,11 +270,11 @@ entry_read(int fd, uint64_t generation, off_t *end)
 	cleanup_free char *text = NULL;
 
 	if (*end + (off_t)sizeof(h) > PLACE_SIZE ||
-	    read_at(fd, &h, sizeof(h), at) == -1 || h.len == 0 ||
+	    all_at(read_step, fd, &h, sizeof(h), at) == -1 || h.len == 0 ||
 	    h.len > ENTRY_MAX)
 		return (NULL);
 	text = mem_alloc(h.len);
-	if (read_at(fd, text, h.len, at + (off_t)sizeof(h)) == -1)
+	if (all_at(read_step, fd, text, h.len, at + (off_t)sizeof(h)) == -1)
 		return (NULL);
 	checksum(generation, *end, text, h.len, sum);
 	if (memcmp(sum, h.sum, sizeof(sum)) == 0)

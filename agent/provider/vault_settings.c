@@ -15,14 +15,32 @@
 #define S SET_STRING
 #define REF SET_SECRET_REF
 
+/* Rows of both. */
+#define ROWS_CA \
+	{ "caBundle", SET_PEM, 0, NULL, NULL, "CA certificates" }, \
+	{ "caProvider", SET_CA_REF, 0, NULL, NULL, "where they are" }
+#define ROWS_LOGIN \
+	{ "auth", SET_OBJECT, 0, NULL, NULL, "one method" }, \
+	{ "auth.namespace", S, 0, NULL, NULL, "of the login" }, \
+	{ "auth.tokenSecretRef", REF, 0, NULL, NULL, "a token" }, \
+	{ "auth.appRole", SET_OBJECT, 0, NULL, NULL, "" }, \
+	{ "auth.appRole.path", S, REQ, "approle", NULL, "mount" }, \
+	{ "auth.appRole.roleId", S, 0, NULL, NULL, "or roleRef" }, \
+	{ "auth.appRole.roleRef", REF, 0, NULL, NULL, "" }, \
+	{ "auth.appRole.secretRef", REF, REQ, NULL, NULL, "secret id" }
+#define ROWS_USER_PASS \
+	{ "auth.userPass", SET_OBJECT, 0, NULL, NULL, "" }, \
+	{ "auth.userPass.path", S, REQ, "userpass", NULL, "mount" }, \
+	{ "auth.userPass.username", S, REQ, NULL, NULL, "" }, \
+	{ "auth.userPass.secretRef", REF, 0, NULL, NULL, "password" }
+
 const struct setting vault_settings[] = {
 	{ "server", S, REQ, NULL, NULL, "https://vault.example:8200" },
 	{ "path", S, 0, NULL, NULL, "mount of the KV engine; without it the "
 	    "key begins with the mount" },
 	{ "version", S, 0, "v2", "v1|v2", "version of the KV engine" },
 	{ "namespace", S, 0, NULL, NULL, "Vault namespace" },
-	{ "caBundle", SET_PEM, 0, NULL, NULL, "CA certificates" },
-	{ "caProvider", SET_CA_REF, 0, NULL, NULL, "where they are" },
+	ROWS_CA,
 	{ "tls", SET_OBJECT, 0, NULL, NULL, "client certificate" },
 	{ "tls.certSecretRef", REF, 0, NULL, NULL, "key default tls.crt" },
 	{ "tls.keySecretRef", REF, 0, NULL, NULL, "key default tls.key" },
@@ -32,14 +50,7 @@ const struct setting vault_settings[] = {
 	{ "headers", SET_STRING_MAP, 0, NULL, NULL, "added to each request" },
 	{ "checkAndSet", SET_OBJECT, 0, NULL, NULL, "for PushSecret" },
 	{ "checkAndSet.required", SET_BOOL, 0, NULL, NULL, "" },
-	{ "auth", SET_OBJECT, 0, NULL, NULL, "one method" },
-	{ "auth.namespace", S, 0, NULL, NULL, "of the login" },
-	{ "auth.tokenSecretRef", REF, 0, NULL, NULL, "a token" },
-	{ "auth.appRole", SET_OBJECT, 0, NULL, NULL, "" },
-	{ "auth.appRole.path", S, REQ, "approle", NULL, "mount" },
-	{ "auth.appRole.roleId", S, 0, NULL, NULL, "or roleRef" },
-	{ "auth.appRole.roleRef", REF, 0, NULL, NULL, "" },
-	{ "auth.appRole.secretRef", REF, REQ, NULL, NULL, "secret id" },
+	ROWS_LOGIN,
 	{ "auth.kubernetes", SET_OBJECT, 0, NULL, NULL, "" },
 	{ "auth.kubernetes.mountPath", S, REQ, "kubernetes", NULL, "mount" },
 	{ "auth.kubernetes.role", S, REQ, NULL, NULL, "" },
@@ -51,10 +62,7 @@ const struct setting vault_settings[] = {
 	{ "auth.ldap.path", S, REQ, "ldap", NULL, "mount" },
 	{ "auth.ldap.username", S, REQ, NULL, NULL, "" },
 	{ "auth.ldap.secretRef", REF, 0, NULL, NULL, "password" },
-	{ "auth.userPass", SET_OBJECT, 0, NULL, NULL, "" },
-	{ "auth.userPass.path", S, REQ, "userpass", NULL, "mount" },
-	{ "auth.userPass.username", S, REQ, NULL, NULL, "" },
-	{ "auth.userPass.secretRef", REF, 0, NULL, NULL, "password" },
+	ROWS_USER_PASS,
 	{ "auth.jwt", SET_OBJECT, 0, NULL, NULL, "" },
 	{ "auth.jwt.path", S, REQ, "jwt", NULL, "mount" },
 	{ "auth.jwt.role", S, 0, NULL, NULL, "" },
@@ -112,20 +120,9 @@ const struct setting openbao_settings[] = {
 	{ "path", S, 0, NULL, NULL, "mount of the KV engine; kv" },
 	{ "version", S, 0, "v2", "v1|v2", "version of the KV engine" },
 	{ "namespace", S, 0, NULL, NULL, "OpenBao namespace" },
-	{ "caBundle", SET_PEM, 0, NULL, NULL, "CA certificates" },
-	{ "caProvider", SET_CA_REF, 0, NULL, NULL, "where they are" },
-	{ "auth", SET_OBJECT, 0, NULL, NULL, "one method" },
-	{ "auth.namespace", S, 0, NULL, NULL, "of the login" },
-	{ "auth.tokenSecretRef", REF, 0, NULL, NULL, "a token" },
-	{ "auth.appRole", SET_OBJECT, 0, NULL, NULL, "" },
-	{ "auth.appRole.path", S, REQ, "approle", NULL, "mount" },
-	{ "auth.appRole.roleId", S, 0, NULL, NULL, "or roleRef" },
-	{ "auth.appRole.roleRef", REF, 0, NULL, NULL, "" },
-	{ "auth.appRole.secretRef", REF, REQ, NULL, NULL, "secret id" },
-	{ "auth.userPass", SET_OBJECT, 0, NULL, NULL, "" },
-	{ "auth.userPass.path", S, REQ, "userpass", NULL, "mount" },
-	{ "auth.userPass.username", S, REQ, NULL, NULL, "" },
-	{ "auth.userPass.secretRef", REF, 0, NULL, NULL, "password" },
+	ROWS_CA,
+	ROWS_LOGIN,
+	ROWS_USER_PASS,
 	{ 0 }
 };
 

@@ -57,6 +57,34 @@ begin(struct fake *f, void (*fetch)(struct child *ch))
 	fake_es(f, "app", "store", "1h");
 }
 
+static struct item *
+numbered(struct fake *f, int i)
+{
+	cleanup_free char *name = str_fmt("es%d", i);
+
+	return (sync_item(&f->c, "default", name));
+}
+
+/* ${n} of them, es0 and on, all claimed. */
+static void
+begin_many(struct fake *f, void (*fetch)(struct child *ch), int n)
+{
+	int i;
+
+	begin(f, fetch);
+	for (i = 0; i < n; i++) {
+		cleanup_free char *name = str_fmt("es%d", i);
+
+		fake_es(f, name, "store", "1h");
+	}
+	sync_synced(&f->c);
+	for (i = 0; i < n; i++) {
+		cleanup_free char *name = str_fmt("es%d", i);
+
+		claimed(f, name);
+	}
+}
+
 static void
 test_unclaimed_is_not_fetched(void **state)
 {
@@ -224,21 +252,11 @@ test_circuit(void **state)
 {
 	struct fake *f = *state;
 	struct store_state *s;
-	char name[16];
 	int i;
 
-	begin(f, answer_failed);
+	begin_many(f, answer_failed, 20);
 	fail_kind = ERR_TRANSIENT;
 	fail_status = 0;
-	for (i = 0; i < 20; i++) {
-		snprintf(name, sizeof(name), "es%d", i);
-		fake_es(f, name, "store", "1h");
-	}
-	sync_synced(&f->c);
-	for (i = 0; i < 20; i++) {
-		snprintf(name, sizeof(name), "es%d", i);
-		claimed(f, name);
-	}
 	fake_spin(f);
 	s = strmap_get(f->c.stores, "SecretStore/default/store");
 	assert_int_equal(f->forks, 1);
@@ -258,37 +276,42 @@ test_circuit(void **state)
 	assert_int_equal(s->circuit.state, CIRCUIT_CLOSED);
 	/* The probe, then all the others in one. */
 	fake_pass(f, 5000);
-	for (i = 0; i < 20; i++) {
-		snprintf(name, sizeof(name), "es%d", i);
-		assert_true(item_ready(sync_item(&f->c, "default", name)));
+	for (i = 0; i < 20; i++)
+		assert_true(item_ready(numbered(f, i)));
+}
+
+/* As few jobs, and so logins, as hold them all; together, not one after
+ * another. */
+static void
+test_a_thousand_in_four_jobs(void **state)
+{
+	struct fake *f = *state;
+	const struct child *ch;
+	size_t n = 0;
+
+	begin_many(f, NULL, 1000);
+	fake_spin(f);
+	assert_int_equal(f->forks, 4);
+	for (ch = f->children; ch; ch = ch->next) {
+		assert_in_range(ch->nnames, 1000 - 3 * JOB_ITEMS_MAX,
+		    JOB_ITEMS_MAX);
+		n += ch->nnames;
 	}
+	assert_int_equal(n, 1000);
 }
 
 static void
 test_refusals_do_not_open_the_circuit(void **state)
 {
 	struct fake *f = *state;
-	char name[16];
 	int i;
 
-	begin(f, answer_failed);
-	for (i = 0; i < 10; i++) {
-		snprintf(name, sizeof(name), "es%d", i);
-		fake_es(f, name, "store", "1h");
-	}
-	sync_synced(&f->c);
-	for (i = 0; i < 10; i++) {
-		snprintf(name, sizeof(name), "es%d", i);
-		claimed(f, name);
-	}
+	begin_many(f, answer_failed, 10);
 	fake_spin(f);
 	assert_int_equal(f->forks, 1);
 	assert_int_equal(f->children->nnames, 10);
-	for (i = 0; i < 10; i++) {
-		snprintf(name, sizeof(name), "es%d", i);
-		assert_int_equal(sync_item(&f->c, "default", name)->failures,
-		    1);
-	}
+	for (i = 0; i < 10; i++)
+		assert_int_equal(numbered(f, i)->failures, 1);
 }
 
 static void
@@ -348,10 +371,8 @@ test_slow_store_delays_nobody(void **state)
 	sync_commit(&f->c);
 	fake_spin(f);
 	assert_int_equal(f->forks, 5);
-	for (i = 0; i < 4; i++) {
-		snprintf(name, sizeof(name), "es%d", i);
-		assert_true(item_ready(sync_item(&f->c, "default", name)));
-	}
+	for (i = 0; i < 4; i++)
+		assert_true(item_ready(numbered(f, i)));
 	assert_false(item_ready(sync_item(&f->c, "default", "second")));
 	/* Its deadline ends it; the next one has its turn. */
 	fake_pass(f, 70000);
@@ -453,21 +474,12 @@ static void
 test_ten_thousand_idle_items(void **state)
 {
 	struct fake *f = *state;
-	char name[16];
 	int i;
 
-	begin(f, answer_ready);
-	for (i = 0; i < 10000; i++) {
-		snprintf(name, sizeof(name), "es%d", i);
-		fake_es(f, name, "store", "1h");
-	}
-	sync_synced(&f->c);
-	for (i = 0; i < 10000; i++) {
-		snprintf(name, sizeof(name), "es%d", i);
-		claimed(f, name);
-	}
+	begin_many(f, answer_ready, 10000);
 	for (i = 0; i < 200 && f->c.cache.records < 10000; i++)
 		fake_spin(f);
+	fake_spin(f);
 	assert_int_equal(f->c.cache.records, 10000);
 	assert_in_range(f->forks, 40, 44);
 	assert_int_equal(schedule_len(f->c.schedule), 10000);
@@ -609,7 +621,8 @@ main(void)
 		T(equal_content_writes_nothing),
 		T(backoff_grows_and_content_stays),
 		T(a_dead_job_costs_one_backoff), T(a_change_is_due_at_once),
-		T(circuit), T(refusals_do_not_open_the_circuit),
+		T(circuit), T(a_thousand_in_four_jobs),
+		T(refusals_do_not_open_the_circuit),
 		T(retry_after), T(slow_store_delays_nobody),
 		T(zygote_is_started_again), T(claims_end),
 		T(claim_with_an_end), T(annotation_claims),

@@ -118,6 +118,15 @@ feed(struct fix *f, const uint8_t *data, size_t len)
 	return (0);
 }
 
+/* A client's raw bytes, and in ${out} what comes back. */
+static void
+exchange(struct fix *f, const struct buf *in, struct buf *out)
+{
+	assert_int_equal(feed(f, (const uint8_t *)in->data, in->len), 0);
+	while (grpc_session_out(f->s, out))
+		;
+}
+
 /* Both ways until nothing moves. */
 static int
 pump(struct fix *f)
@@ -498,9 +507,7 @@ test_budget(void **state)
 		frame(&in, NGHTTP2_HEADERS, 4, id, hb.data, hb.len);
 		frame(&in, NGHTTP2_DATA, 0, id, msg, sizeof(msg));
 	}
-	assert_int_equal(feed(f, (uint8_t *)in.data, in.len), 0);
-	while (grpc_session_out(f->s, &out))
-		;
+	exchange(f, &in, &out);
 	assert_int_equal(b.used, 3 * 999);
 	assert_int_equal(find_frame(&out, NGHTTP2_HEADERS, 5), -1);
 	assert_true(find_frame(&out, NGHTTP2_HEADERS, 7) >= 0);
@@ -564,9 +571,7 @@ test_malformed(void **state)
 		block(&hb, GOOD TYPE, sizeof(GOOD TYPE) - 1);
 		frame(&in, NGHTTP2_HEADERS, 4, 3, hb.data, hb.len);
 		frame(&in, NGHTTP2_DATA, 1, 3, "\0\0\0\0\0", 5);
-		assert_int_equal(feed(f, (uint8_t *)in.data, in.len), 0);
-		while (grpc_session_out(f->s, &out))
-			;
+		exchange(f, &in, &out);
 		if (find_frame(&out, NGHTTP2_RST_STREAM, 1) !=
 		    NGHTTP2_PROTOCOL_ERROR)
 			fail_msg("case %zu was not reset", i);
@@ -597,9 +602,7 @@ answer_of(void **state, const char *fields, size_t len, struct gc_call *ret)
 	block(&hb, fields, len);
 	frame(&in, NGHTTP2_HEADERS, 4, 1, hb.data, hb.len);
 	frame(&in, NGHTTP2_DATA, 1, 1, p, 5);
-	assert_int_equal(feed(f, (uint8_t *)in.data, in.len), 0);
-	while (grpc_session_out(f->s, &out))
-		;
+	exchange(f, &in, &out);
 	assert_true(nghttp2_session_mem_recv(f->g.ng, (uint8_t *)out.data,
 	    out.len) > 0);
 	*ret = *c;
@@ -651,9 +654,7 @@ test_header_list_limit(void **state)
 	for (i = 0; i < 400; i++)
 		block(&hb, "aaaaa\0bbbbb\0", 12);
 	frame(&in, NGHTTP2_HEADERS, 5, 1, hb.data, hb.len);
-	assert_int_equal(feed(f, (uint8_t *)in.data, in.len), 0);
-	while (grpc_session_out(f->s, &out))
-		;
+	exchange(f, &in, &out);
 	assert_int_equal(find_frame(&out, NGHTTP2_RST_STREAM, 1),
 	    NGHTTP2_ENHANCE_YOUR_CALM);
 	assert_int_equal(f->handled, 0);
@@ -760,9 +761,7 @@ test_rapid_reset(void **state)
 		buf_cut(&in, 0);
 		frame(&in, NGHTTP2_HEADERS, 4, id, hb.data, hb.len);
 		frame(&in, NGHTTP2_RST_STREAM, 0, id, "\0\0\0\10", 4);
-		assert_int_equal(feed(f, (uint8_t *)in.data, in.len), 0);
-		while (grpc_session_out(f->s, &out))
-			;
+		exchange(f, &in, &out);
 		if (grpc_session_done(f->s))
 			break;
 	}
@@ -791,9 +790,7 @@ test_empty_headers(void **state)
 	hello(&in);
 	frame(&in, NGHTTP2_HEADERS, 4, 1, "", 0);
 	frame(&in, NGHTTP2_DATA, 1, 1, "\0\0\0\0\0", 5);
-	assert_int_equal(feed(f, (uint8_t *)in.data, in.len), 0);
-	while (grpc_session_out(f->s, &out))
-		;
+	exchange(f, &in, &out);
 	assert_int_equal(find_frame(&out, NGHTTP2_RST_STREAM, 1),
 	    NGHTTP2_PROTOCOL_ERROR);
 	assert_int_equal(f->handled, 0);
@@ -813,9 +810,7 @@ test_trailers_without_end(void **state)
 	buf_cut(&hb, 0);
 	block(&hb, "x\0y\0", 4);
 	frame(&in, NGHTTP2_HEADERS, 4, 1, hb.data, hb.len);
-	assert_int_equal(feed(f, (uint8_t *)in.data, in.len), 0);
-	while (grpc_session_out(f->s, &out))
-		;
+	exchange(f, &in, &out);
 	assert_int_equal(find_frame(&out, NGHTTP2_RST_STREAM, 1),
 	    NGHTTP2_PROTOCOL_ERROR);
 }
