@@ -38,6 +38,7 @@ struct grpc_listener {
 	struct loop_timer *pause;
 	const struct grpc_method *methods;
 	void *arg;
+	struct grpc_session *spare;	/* for the next connection, or NULL */
 	struct conn *conns;
 	size_t nconns;
 	struct grpc_budget budget;
@@ -222,6 +223,20 @@ on_conn(void *arg, int events)
 		conn_rearm(c);
 }
 
+/* A session takes some 20 KiB in a dozen pieces: who connects should not have
+ * to wait for that, so the next one is made when this one is served. */
+static struct grpc_session *
+take_session(struct grpc_listener *l)
+{
+	struct grpc_session *s = STEAL(l->spare);
+
+	if (!s)
+		s = grpc_session_new(l->methods, l->arg, NULL);
+	if (s)
+		grpc_session_set_clock(s, l->clock);	/* idle from now on */
+	return (s);
+}
+
 static void
 conn_open(struct grpc_listener *l, int fd)
 {
@@ -236,7 +251,7 @@ conn_open(struct grpc_listener *l, int fd)
 		c->next->prev = c;
 	l->conns = c;
 	l->nconns++;
-	c->session = grpc_session_new(l->methods, l->arg, NULL);
+	c->session = take_session(l);
 	if (!c->session) {
 		conn_close(c);
 		return;
@@ -343,8 +358,12 @@ on_accept(void *arg, int events)
 		fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd == -1 && (errno == EINTR || errno == ECONNABORTED))
 			continue;
-		if (fd == -1 && errno == EAGAIN)
+		if (fd == -1 && errno == EAGAIN) {
+			if (!l->spare)
+				l->spare = grpc_session_new(l->methods,
+				    l->arg, NULL);
 			return;
+		}
 		if (fd == -1) {
 			/* No descriptors or no memory: not in a busy loop. */
 			accept_later(l);
@@ -405,6 +424,7 @@ grpc_listener_free(struct grpc_listener *l)
 		(void)conn_write(c);
 		conn_close(c);
 	}
+	grpc_session_free(l->spare);
 	loop_timer_free(l->pause);
 	close(l->fd);
 	free(l);
