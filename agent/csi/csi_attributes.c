@@ -220,27 +220,30 @@ set_ephemeral(struct csi_publish *p, const char *value, struct err *err)
 	return (0);
 }
 
+#define NAME(s) s, sizeof(s) - 1
+
 static const struct attribute {
 	const char *name;
+	size_t len;
 	int (*set)(struct csi_publish *, const char *, struct err *);
 	const char *missing;	/* what to say without it; NULL: optional */
 } attributes[] = {
-	{ CSI_RESERVED "ephemeral", set_ephemeral,
+	{ NAME(CSI_RESERVED "ephemeral"), set_ephemeral,
 	    "set podInfoOnMount: true in the CSIDriver object" },
-	{ CSI_RESERVED "pod.name", set_pod_name,
+	{ NAME(CSI_RESERVED "pod.name"), set_pod_name,
 	    "set podInfoOnMount: true in the CSIDriver object" },
-	{ CSI_RESERVED "pod.namespace", set_pod_namespace,
+	{ NAME(CSI_RESERVED "pod.namespace"), set_pod_namespace,
 	    "set podInfoOnMount: true in the CSIDriver object" },
-	{ CSI_RESERVED "pod.uid", set_pod_uid,
+	{ NAME(CSI_RESERVED "pod.uid"), set_pod_uid,
 	    "set podInfoOnMount: true in the CSIDriver object" },
-	{ CSI_RESERVED "serviceAccount.name", set_account,
+	{ NAME(CSI_RESERVED "serviceAccount.name"), set_account,
 	    "set podInfoOnMount: true in the CSIDriver object" },
-	{ "externalSecret", set_names,
+	{ NAME("externalSecret"), set_names,
 	    "name the ExternalSecret whose keys become files" },
-	{ "mode", set_mode, NULL },
-	{ "optional", set_optional, NULL },
-	{ "statusFile", set_status_file, NULL },
-	{ "items", csi_items_parse, NULL },	/* last: wants the names */
+	{ NAME("mode"), set_mode, NULL },
+	{ NAME("optional"), set_optional, NULL },
+	{ NAME("statusFile"), set_status_file, NULL },
+	{ NAME("items"), csi_items_parse, NULL },	/* last: wants the names */
 };
 
 static int
@@ -266,37 +269,41 @@ is_reserved(const char *key)
 	return (strncmp(key, CSI_RESERVED, strlen(CSI_RESERVED)) == 0);
 }
 
-static int
-known(const char *key)
+/* The row of ${key}, or ARRAY_LEN(attributes). */
+static size_t
+find(const char *key)
 {
-	size_t i;
+	size_t i, len = strlen(key);
 
-	/* What a newer kubelet may add stays its own business. */
-	if (is_reserved(key))
-		return (1);
 	for (i = 0; i < ARRAY_LEN(attributes); i++)
-		if (strcmp(attributes[i].name, key) == 0)
-			return (1);
-	return (0);
+		if (attributes[i].len == len &&
+		    memcmp(attributes[i].name, key, len) == 0)
+			break;
+	return (i);
 }
 
-/* The value of ${name}; NULL when absent; -1 when it is there twice, which a
- * map cannot be. */
+/* The values in the table's order, NULL where there is none. */
 static int
-find(const char *name, const char *const *keys, const char *const *values,
-    size_t n, const char **ret, struct err *err)
+sort_values(const char *const *keys, const char *const *values, size_t n,
+    const char *ret[static ARRAY_LEN(attributes)], struct err *err)
 {
-	size_t i;
+	const char *twice = NULL;
+	size_t i, row;
 
-	*ret = NULL;
 	for (i = 0; i < n; i++) {
-		if (strcmp(keys[i], name) != 0)
-			continue;
-		if (*ret)
-			return (err_set(err, ERR_INVALID, SAY "%s: is there "
-			    "twice: give it once", name));
-		*ret = values[i];
+		row = find(keys[i]);
+		/* What a newer kubelet may add stays its own business. */
+		if (row == ARRAY_LEN(attributes)) {
+			if (!is_reserved(keys[i]))
+				return (unknown(keys[i], err));
+		} else if (ret[row])
+			twice = keys[i];	/* which a map cannot be */
+		else
+			ret[row] = values[i];
 	}
+	if (twice)
+		return (err_set(err, ERR_INVALID, SAY "%s: is there twice: "
+		    "give it once", twice));
 	return (0);
 }
 
@@ -304,25 +311,22 @@ int
 csi_attributes_parse(const char *const *keys, const char *const *values,
     size_t n, int64_t group, struct csi_publish *ret, struct err *err)
 {
+	const char *sorted[ARRAY_LEN(attributes)] = { NULL };
 	const struct attribute *a;
-	const char *value;
 	size_t i;
 
-	for (i = 0; i < n; i++)
-		if (!known(keys[i]))
-			return (unknown(keys[i], err));
+	if (sort_values(keys, values, n, sorted, err) == -1)
+		return (-1);
 	ret->group = group;
 	ret->mode = group >= 0 ? 0640 : 0644;
 	for (i = 0; i < ARRAY_LEN(attributes); i++) {
 		a = &attributes[i];
-		if (find(a->name, keys, values, n, &value, err) == -1)
-			return (-1);
-		if (!value && a->missing)
+		if (!sorted[i] && a->missing)
 			return (err_set(err, ERR_INVALID, "%s%s: is missing: "
 			    "%s", is_reserved(a->name) ?
 			    "volume_context " : SAY,
 			    a->name, a->missing));
-		if (value && a->set(ret, value, err) == -1)
+		if (sorted[i] && a->set(ret, sorted[i], err) == -1)
 			return (-1);
 	}
 	return (0);
