@@ -963,7 +963,7 @@ main(void)
 		T(test_input_is_wiped), T(test_peer_dies),
 		T(test_deadline), T(test_unpublish_target), T(test_stop),
 		T(test_registration), T(test_foreign_user), T(test_idle),
-		T(test_registration_refused), T(test_foreign_user), T(test_idle),
+		T(test_registration_refused),
 		T(test_slow_request), T(test_deaf), T(test_connection_limit),
 		T(test_no_descriptors), T(test_config),
 	};
