@@ -191,6 +191,17 @@ test-controls:
 	tests/lib/controls.py
 replays: $(REPLAY)
 
+# The long form of what `make test` does in short, and the controls.
+test-security:
+	$(DEPS) build test
+	$(MAKE) --no-print-directory -s -j2 all testables
+	$(MAKE) --no-print-directory -s -j2 FLAVOUR=asan all replays
+	$(BUILT) KILLS=200 tests/lib/run.py --jobs 1 --timeout 500 \
+		--log $(B)/log/security $(LONG)
+# One after another: the races want both processors.
+LONG := tests/lib/controls.py tests/scenario/crash.py \
+	"$(B)/test/unit/fsproj_attack_test 1000000"
+
 # Against a real OpenBao and csi-sanity, built once outside the tree.
 test-peers:
 	$(DEPS) build test
@@ -252,4 +263,4 @@ clean:
 	rm -rf build
 
 .PHONY: all demo test testables run-tests test-asan test-peers test-controls \
-	replays test-cluster image check bench fuzz install clean
+	replays test-security test-cluster image check bench fuzz install clean

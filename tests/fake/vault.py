@@ -9,8 +9,10 @@ product to the real one).
 
 usage: vault.py --port-file FILE [--port N] [--cert PEM --key PEM]
                 [--client-ca PEM] [--log FILE] [--token TOKEN] [--bad-tls]
+                [--hosts N]
 
-Listens on 127.0.0.1; writes its port into FILE when it listens.  --log: one
+Listens on 127.0.0.1, with --hosts on 127.0.0.2 … 127.0.0.N too, at the same
+port; writes it into FILE when it listens.  --log: one
 JSON object a request (method, path, namespace, status, connection, headers' names).
 KV version 2 is at secret/, kv/ and team/secret/, version 1 at kv1/; any
 namespace has its own.  --bad-tls: instead of a hand-shake, noise.
@@ -24,7 +26,9 @@ Control, on the same port, without a token:
   POST /_fake/fault   {"kind", …} for what follows, "" ends it; kinds:
                       hang, drip, short, long, huge (bytes), redirect (to),
                       status (status[, retry_after, body]), empty, truncated,
-                      reset; "match": only paths that contain it; "times": N
+                      reset, headers, informational, deep, wide, garbage;
+                      "match": only paths that contain it; "times": N;
+                      "host": this address instead of all
   GET  /_fake/counts  {"requests","logins","lookups","revokes","connections"}
 """
 import argparse
@@ -50,7 +54,7 @@ class State:
         self.meta = {}		# (namespace, mount, key) -> custom metadata
         self.tokens = {token: None}	# token -> namespace it is good for
         self.logins = {}	# auth path -> list of credentials
-        self.fault = {}
+        self.faults = {}	# address, "" for all -> fault
         self.counts = {"requests": 0, "logins": 0, "lookups": 0,
                        "revokes": 0, "connections": 0}
         self.index = 0
@@ -116,15 +120,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
     # --- faults ------------------------------------------------------------
 
     def faulty(self):
+        here = self.connection.getsockname()[0]
         with lock:
-            fault = dict(self.state.fault)
+            faults = self.state.faults
+            fault = faults.get(here) or faults.get("", {})
             if not fault.get("kind") or fault.get("match", "") not in \
                     self.path:
                 return False
             if "times" in fault:
                 if fault["times"] <= 0:
                     return False
-                self.state.fault["times"] -= 1
+                fault["times"] -= 1
         self.record(0)
         getattr(self, "fault_" + fault["kind"])(fault)
         return True
@@ -186,6 +192,36 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def fault_truncated(self, _):
         self.answer(200, b'{"data":{"data":{"password":"x"')
+
+    def fault_headers(self, fault):
+        """A head of 1 MiB."""
+        line = "X-Long: " + "h" * 8000 + "\r\n"
+        self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        for _ in range(fault.get("bytes", 1 << 20) // len(line)):
+            self.wfile.write(line.encode())
+        self.raw("Content-Length: 2", b"{}")
+        self.close_connection = True
+
+    def fault_informational(self, _):
+        """Interim answers without end."""
+        self.close_connection = True
+        for _ in range(1 << 20):
+            self.wfile.write(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+
+    def fault_deep(self, fault):
+        n = fault.get("bytes", 2 << 20) // 2
+        self.answer(200, b'{"data":{"data":{"password":' + b"[" * n +
+                    b"]" * n + b"}}}")
+
+    def fault_wide(self, fault):
+        """Small on the wire, many nodes."""
+        n = fault.get("bytes", 3 << 20) // 4
+        self.answer(200, b'{"data":{"data":{"password":[' + b"{}, " * n +
+                    b"0]}}}")
+
+    def fault_garbage(self, _):
+        self.wfile.write(b"\0\xff\x16smtp ready\r\n" * 20)
+        self.close_connection = True
 
     def fault_reset(self, _):
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
@@ -392,7 +428,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 path = body.pop("path")
                 self.state.logins.setdefault(path, []).append(body)
             elif what == "fault":
-                self.state.fault = body
+                self.state.faults[body.get("host", "")] = body
             elif what != "counts":
                 return self.errors(404)
             counts = dict(self.state.counts)
@@ -427,6 +463,15 @@ class Server(http.server.ThreadingHTTPServer):
         pass
 
 
+def tls_context(args):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(args.cert, args.key)
+    if args.client_ca:
+        context.load_verify_locations(args.client_ca)
+        context.verify_mode = ssl.CERT_OPTIONAL
+    return context
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port-file", required=True)
@@ -437,22 +482,24 @@ def main():
     parser.add_argument("--log")
     parser.add_argument("--token", default="root")
     parser.add_argument("--bad-tls", action="store_true")
+    parser.add_argument("--hosts", type=int, default=1)
     args = parser.parse_args()
     Handler.state = State(args.token)
     Handler.log_file = args.log
-    server = Server(("127.0.0.1", args.port), Handler)
-    server.noise = args.bad_tls
-    if args.cert:
-        server.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        server.context.load_cert_chain(args.cert, args.key)
-        if args.client_ca:
-            server.context.load_verify_locations(args.client_ca)
-            server.context.verify_mode = ssl.CERT_OPTIONAL
+    context = tls_context(args) if args.cert else None
+    servers, port = [], args.port
+    for i in range(args.hosts):
+        server = Server((f"127.0.0.{i + 1}", port), Handler)
+        server.noise, server.context = args.bad_tls, context
+        servers.append(server)
+        port = server.server_address[1]
+    for server in servers[1:]:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
     with open(args.port_file + ".new", "w", encoding="utf-8") as f:
-        f.write(str(server.server_address[1]))
+        f.write(str(port))
     os.rename(args.port_file + ".new", args.port_file)
     try:
-        server.serve_forever()
+        servers[0].serve_forever()
     except KeyboardInterrupt:
         sys.exit(0)
 

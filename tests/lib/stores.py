@@ -30,8 +30,12 @@ def certificates():
 class FakeVault:
     """with FakeVault() as vault: vault.put("app/db", {...})"""
 
-    def __init__(self, tls=None, client_ca=False):
+    def __init__(self, tls=None, client_ca=False, cert="server", hosts=1,
+                 noise=False):
         self.tls = tls
+        self.cert = cert
+        self.hosts = hosts
+        self.noise = noise
         self.client_ca = client_ca
         self.dir = tempfile.mkdtemp(prefix="vault-")
         self.log = os.path.join(self.dir, "log")
@@ -60,8 +64,10 @@ class FakeVault:
                  "--port-file", port_file, "--log", self.log,
                  "--port", str(self.port)]
         if self.tls:
-            words += ["--cert", f"{self.tls}/server.pem", "--key",
-                      f"{self.tls}/server.key"]
+            words += ["--cert", f"{self.tls}/{self.cert}.pem", "--key",
+                      f"{self.tls}/{self.cert}.key"]
+        words += ["--hosts", str(self.hosts)]
+        words += ["--bad-tls"] if self.noise else []
         if self.client_ca:
             words += ["--client-ca", f"{self.tls}/ca.pem"]
         self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL)
