@@ -144,7 +144,7 @@ find_mounts(void)
 static size_t
 fits(void)
 {
-	const struct volume *v;
+	struct volume *v;
 	size_t i, k, n = 0;
 
 	for (i = strmap_next(core.volumes, 0); i;
@@ -169,7 +169,7 @@ forget_volumes(void)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct volume *v;
+	struct volume *v;
 	size_t seen, i;
 	int fd, again;
 

@@ -254,7 +254,7 @@ def main():
     args = parser.parse_args()
     os.chdir(ROOT)
     bad = check_names()
-    if bad or args.names:
+    if (bad and not args.name) or args.names:
         print("\n".join(bad), end="\n" if bad else "")
         sys.exit(1 if bad else 0)
     known, table = sources(), {}

@@ -12,6 +12,7 @@ int fsproj_main(int argc, char **argv);
 #define main fsproj_main
 #include "fsproj/log.c"
 #include "fsproj/path.c"
+#include "fsproj/place.c"
 #include "fsproj/owner.c"
 #include "fsproj/mount.c"
 #include "fsproj/writer.c"

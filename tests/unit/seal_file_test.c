@@ -73,10 +73,12 @@ load(uint64_t *ret_generation, const char *problem)
 	state = l.state;
 	*ret_generation = l.snapshot.head.generation;
 	assert_int_equal(l.snapshot.nvalues, *ret_generation ? 2 : 0);
-	if (problem)
+	if (problem) {
+		assert_non_null(l.problem);
 		assert_non_null(strstr(l.problem, problem));
-	else
+	} else {
 		assert_null(l.problem);
+	}
 	seal_loaded_clear(&l);
 	return (state);
 }

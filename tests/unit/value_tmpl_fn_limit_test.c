@@ -25,6 +25,15 @@ static const struct {
 	{ "{{ uniq (until 10000) }}", ERR_LIMIT, "steps" },
 	{ "{{ fromJson (print (repeat 5000 \"[\") (repeat 5000 \"]\")) | "
 	    "len }}", ERR_LIMIT, "nested deeper" },
+	/* A MAC of 10,000,001 iterations over nothing; a modulus of 2,052
+	 * bytes. */
+	{ "{{ pkcs12key (b64dec \"MEsCAQMwEQYJKoZIhvcNAQcBoAQEAjAAMDMwITAJBgUr"
+	    "DgMCGgUABBQAAAAAAAAAAAAAAAAAAAAAAAAAAAQIc2FsdHNhbHQCBACYloE="
+	    "\") }}", ERR_LIMIT, "steps" },
+	{ "{{ rsaDecrypt \"RSA-OAEP\" \"\" \"x\" (print \"-----BEGIN RSA "
+	    "PRIVATE KEY-----\\nMIIIIgIBAAKCCAQ/\" (repeat 683 \"////\") "
+	    "\"//8CAwEAAQIBAwIBAwIBAwIBAwIBAwIBAw==\\n-----END RSA PRIVATE KEY-----"
+	    "\\n\") }}", ERR_LIMIT, "bits" },
 	{ "{{ repeat 1000000000 \"x\" }}", ERR_LIMIT, "bytes of memory" },
 	{ "{{ repeat 9223372036854775807 \"xy\" }}", ERR_INVALID,
 	    "strings: Repeat output length overflow" },
