@@ -71,6 +71,13 @@ def reports(*lines):
                   f"import bench\n{calls}sys.exit(bench.verdict())\n", BUILD)
 
 
+def ratios(ours, floor):
+    """report_ratio of these runs, with a bound of 1.5 and a floor of 20."""
+    return python(f"import sys\nsys.path.insert(0, {BENCH!r})\n"
+                  f"import bench\nbench.report_ratio('r', {ours}, {floor}, "
+                  "1.5, 20)\nsys.exit(bench.verdict())\n", BUILD)
+
+
 HELD = "'a', 0.0, 0, 'x'"
 
 
@@ -93,6 +100,12 @@ def main():
             ("held on an unfit machine",
              reports("'c', 1.0, 3, 'x', True"), 1, "unfit machine"),
             ("nothing measured", reports(), 1, "0 passed"),
+            ("a ratio of runs: held", ratios([1, 9, 2], [1, 4, 2]), 0,
+             "1 passed, 0 failed"),
+            ("a ratio of runs: missed", ratios([2, 8, 4], [1, 4, 2]), 1,
+             "NOT HELD"),
+            ("a floor 1.5 times slower than written",
+             ratios([1, 9, 2], [31, 29, 32]), 1, "unfit machine"),
         ]
     print(f"1..{len(tests)}")
     bad = 0
