@@ -28,12 +28,13 @@ HARDEN := -fPIE -fstack-protector-strong -fstack-clash-protection
 HARDEN_release := -D_FORTIFY_SOURCE=2 -fcf-protection
 OPT_release := -O2 -g
 OPT_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
-	-fno-omit-frame-pointer
+	-fno-omit-frame-pointer -include tests/lib/sanitized.h
 OPT_clang := -O2 -g
 OPT_gccw := -O2 -g
 OPT_cov := -O0 -g --coverage
 OPT_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined \
-	-fno-sanitize-recover=all -fno-omit-frame-pointer
+	-fno-sanitize-recover=all -fno-omit-frame-pointer \
+	-include tests/lib/sanitized.h
 OPT_fuzzcov := -O1 -g -fprofile-instr-generate -fcoverage-mapping \
 	-fsanitize=fuzzer-no-link
 OPT := $(OPT_$(FLAVOUR)) $(HARDEN_$(FLAVOUR))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
-#include <limits.h>
+#include <libgen.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,91 +10,50 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include "fsproj/mount.h"
-#include "fsproj/place.h"
-#include "fsproj/request.h"
-#include "fsproj/rights.h"
+#include "fsproj/fsproj.h"
 
-/* A peer that does not read for so long is no peer. */
-static const struct timespec patience = { .tv_sec = 5 };
+const char *argp_program_version = "nodeseal-fsproj " NODESEAL_VERSION;
 
-#if defined(__SANITIZE_ADDRESS__)
-/* Looking for leaks wants ptrace and threads; the sandbox has neither. */
-const char *__asan_default_options(void);
-const char *
-__asan_default_options(void)
-{
-	return ("detect_leaks=0");
-}
-#endif
+enum { SOCKET = 256, FD, PEER_UID, ON_DISK, CONTEXT };
 
-static const char usage[] =
-"usage: nodeseal-fsproj --socket PATH | --fd N [options]\n"
-"\n"
-"The only privileged part of Nodeseal: mounts, writes and removes what its one\n"
-"peer asks for, beneath these directories and nowhere else.\n"
-"\n"
-"  --socket PATH           listen here (SOCK_SEQPACKET), one peer at a time\n"
-"  --fd N                  or: the peer is at this descriptor\n"
-"  --peer-uid UID          who may be the peer, beside root; owns bound sockets\n"
-"  --peer-dirs DIR[:DIR]   are made for the peer: its state and its sockets\n"
-"  --pods-dir DIR          volumes are mounted beneath it\n"
-"  --host-dirs DIR[:DIR]   host projections lie beneath them; one that is on a\n"
-"                          disk gets a tmpfs\n"
-"  --host-dirs-on-disk     or stays on its disk\n"
-"  --bind-dirs DIR[:DIR]   sockets may be bound beneath them\n"
-"  --volume-context LABEL  SELinux label of what is mounted\n"
-"  --help, --version\n";
-
-static const struct option options[] = {
-	{ "socket", required_argument, NULL, 's' },
-	{ "fd", required_argument, NULL, 'f' },
-	{ "peer-uid", required_argument, NULL, 'u' },
-	{ "peer-dirs", required_argument, NULL, 'P' },
-	{ "pods-dir", required_argument, NULL, 'p' },
-	{ "host-dirs", required_argument, NULL, 'h' },
-	{ "host-dirs-on-disk", no_argument, NULL, 'd' },
-	{ "bind-dirs", required_argument, NULL, 'b' },
-	{ "volume-context", required_argument, NULL, 'c' },
-	{ "help", no_argument, NULL, 'H' },
-	{ "version", no_argument, NULL, 'V' },
-	{ NULL, 0, NULL, 0 }
-};
-
-struct settings {
-	const char *socket;
-	const char *peer_dirs;
-	int fd;
-	uid_t peer;
+static const struct argp_option options[] = {
+	{ "socket", SOCKET, "PATH", 0, "listen here, one peer at a time", 0 },
+	{ "fd", FD, "N", 0, "the peer is at this descriptor", 0 },
+	{ "peer-uid", PEER_UID, "UID", 0, "may be the peer, beside root", 0 },
+	{ "peer-dirs", ROOT_PEER, "DIR[:DIR]", 0, "made for the peer", 0 },
+	{ "pods-dir", ROOT_PODS, "DIR", 0, "where volumes are mounted", 0 },
+	{ "host-dirs", ROOT_HOST, "DIR[:DIR]", 0,
+	    "host projections; one that is on a disk gets a tmpfs", 0 },
+	{ "host-dirs-on-disk", ON_DISK, NULL, 0, "it stays on its disk", 0 },
+	{ "bind-dirs", ROOT_BIND, "DIR[:DIR]", 0, "where sockets are", 0 },
+	{ "volume-context", CONTEXT, "LABEL", 0, "SELinux, of volumes", 0 },
+	{ 0 }
 };
 
 static int
-send_frame(struct fsproj *s, struct reply *r)
+send_frame(struct fsproj *s)
 {
-	size_t bytes = r->fixed.fds * sizeof(int), text = strlen(r->text);
+	/* A peer that does not read for so long is none. */
+	const struct timespec patience = { .tv_sec = 5 };
+	size_t bytes = s->reply.fds * sizeof(int), text = strlen(s->text);
 	union {
 		struct cmsghdr head;
-		char bytes[CMSG_SPACE(sizeof(int) * FSPROJ_BATCH)];
+		char bytes[CMSG_SPACE(sizeof(s->t.fds))];
 	} control = { .head = { .cmsg_level = SOL_SOCKET,
 		.cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(bytes) } };
-	struct iovec iov[] = {
-		{ &r->fixed, sizeof(r->fixed) },
-		{ (void *)(uintptr_t)r->text, text }
-	};
-	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+	struct iovec iov[] = { { &s->reply, sizeof(s->reply) },
+		{ (void *)(uintptr_t)s->text, text } };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2,
+		.msg_control = bytes ? &control : NULL,
+		.msg_controllen = bytes ? CMSG_SPACE(bytes) : 0 };
 	struct pollfd p = { .fd = s->sock, .events = POLLOUT };
 	ssize_t n;
 
-	r->fixed.text_len = (uint32_t)text;
-	r->fixed.head.len = (uint32_t)(sizeof(r->fixed) + text);
-	if (bytes) {
-		memcpy(CMSG_DATA(&control.head), r->fds, bytes);
-		msg.msg_control = &control;
-		msg.msg_controllen = CMSG_SPACE(bytes);
-	}
+	s->reply.text_len = (uint32_t)text;
+	s->reply.head.len = (uint32_t)(sizeof(s->reply) + text);
+	memcpy(CMSG_DATA(&control.head), s->t.fds, bytes);
 	do
 		n = sendmsg(s->sock, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (n == -1 && (errno == EINTR || (errno == EAGAIN &&
@@ -107,161 +66,131 @@ static void
 serve(struct fsproj *s)
 {
 	static uint64_t frame[FSPROJ_REQUEST_MAX / sizeof(uint64_t)];
-	struct pollfd p = { .fd = s->sock, .events = POLLIN };
-	struct iovec iov = { frame, sizeof(frame) };
 	ssize_t n;
 
-	for (;;) {
-		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-		if (ppoll(&p, 1, NULL, NULL) == -1 && errno != EINTR)
-			break;
-		/* Without room for control data no descriptor gets in. */
-		n = recvmsg(s->sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-		if (n == -1 && (errno == EAGAIN || errno == EINTR))
-			continue;
-		if (n <= 0)
-			break;
-		/* A longer one was cut: its length cannot be right. */
-		if (fsproj_handle(s, frame, (size_t)n) == -1)
-			break;
-	}
+	/* Without room for control data no descriptor gets in; of a frame
+	 * that is too long so much comes that its length cannot be right. */
+	do
+		n = recv(s->sock, frame, sizeof(frame), 0);
+	while ((n == -1 && errno == EINTR) ||
+	    (n > 0 && fsproj_handle(s, frame, (size_t)n) == 0));
 	fsproj_forget(s);
 }
 
-static void
-serve_all(struct fsproj *s, int listener, uid_t peer)
+/* Root and --peer-uid may come, one after another. */
+static int
+serve_all(struct fsproj *s, int listener)
 {
-	uid_t uid = 0;
+	struct ucred came = { .uid = (uid_t)-1 };
+	socklen_t len = sizeof(came);
 
 	for (;;) {
 		s->sock = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-		if (s->sock == -1) {
-			if (errno == EINTR || errno == ECONNABORTED)
-				continue;
-			log_line("error", "accept: %s", strerror(errno));
-			return;
-		}
-		if (owner_peer(s->sock, peer, &uid)) {
-			s->peer = peer ? peer : uid;
+		if (s->sock == -1 && (errno == EINTR || errno == ECONNABORTED))
+			continue;
+		if (s->sock == -1 || getsockopt(s->sock, SOL_SOCKET,
+		    SO_PEERCRED, &came, &len) == -1)
+			return (fail_sys("accept"));
+#ifdef WEAKEN_PEER
+		came.uid = 0;
+#endif
+		if (came.uid == 0 || came.uid == s->peer)
 			serve(s);
-		} else
-			log_line("warn", "peer with uid %u refused",
-			    (unsigned)uid);
+		else
+			dprintf(STDERR_FILENO, "warn  fsproj: peer with uid "
+			    "%u refused\n", came.uid);
 		path_close(&s->sock);
 	}
 }
 
-static int
-listen_on(const char *path, uid_t peer)
-{
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	int fd = -1;
-
-	if (strlen(path) >= sizeof(sun.sun_path))
-		errno = ENAMETOOLONG;
-	else
-		fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	strncpy(sun.sun_path, path, sizeof(sun.sun_path) - 1);
-	if (fd != -1) {
-		unlink(path);
-		if (fchmod(fd, 0600) == -1 ||
-		    bind(fd, (struct sockaddr *)&sun, sizeof(sun)) == -1 ||
-		    lchown(path, peer, (gid_t)-1) == -1 ||
-		    listen(fd, 4) == -1)
-			path_close(&fd);
-	}
-	if (fd == -1)
-		log_line("error", "%s: %s", path, strerror(errno));
-	return (fd);
-}
-
-static int
-number(const char *text, unsigned long max, unsigned long *ret)
+static unsigned
+number(struct argp_state *state, const char *text)
 {
 	char *end;
+	unsigned long n = strtoul(text, &end, 10);
 
-	errno = 0;
-	*ret = strtoul(text, &end, 10);
-	return (errno || *text < '0' || *text > '9' || *end || *ret > max);
+	if (*text < '0' || *text > '9' || *end || n >= UINT32_MAX)
+		argp_error(state, "\"%s\" is no number", text);
+	return ((unsigned)n);
 }
 
-/* 0: go on, 1: done, 2: wrong use. */
-static int
-read_option(int opt, struct fsproj *s, struct settings *o)
+static error_t
+read_option(int key, char *arg, struct argp_state *state)
 {
-	unsigned long n = 0;
-	int bad = 0;
+	struct fsproj *s = state->input;
 
-	if (opt == 's')
-		o->socket = optarg;
-	else if (opt == 'd')
+	if (key == SOCKET)
+		s->socket = arg;
+	else if (key == FD)
+		s->sock = (int)number(state, arg);
+	else if (key == PEER_UID)
+		s->peer = number(state, arg);
+	else if (key == ON_DISK)
 		s->host_on_disk = 1;
-	else if (opt == 'P')
-		o->peer_dirs = optarg;
-	else if (opt == 'c')
-		s->label = optarg;
-	else if (opt == 'h' || opt == 'b' || opt == 'p')
-		bad = roots_add(&s->roots, opt == 'h' ? ROOT_HOST :
-		    opt == 'b' ? ROOT_BIND : ROOT_PODS, optarg);
-	else if (opt == 'f' && !(bad = number(optarg, INT_MAX, &n)))
-		o->fd = (int)n;
-	else if (opt == 'u' && !(bad = number(optarg, UINT32_MAX - 1ul, &n)))
-		o->peer = (uid_t)n;
-	else if (opt == 'H' || opt == 'V') {
-		fputs(opt == 'H' ? usage :
-		    "nodeseal-fsproj " NODESEAL_VERSION "\n", stdout);
-		return (1);
-	} else if (opt == '?')
-		return (2);
-	if (bad)
-		fprintf(stderr, "nodeseal-fsproj: \"%s\" is no value for this "
-		    "option\n", optarg);
-	return (bad ? 2 : 0);
+	else if (key == CONTEXT)
+		s->label = arg;
+	else if (key >= ROOT_PODS && key <= ROOT_PEER) {
+		if (roots_add(s->roots, (enum root_use)key, arg) == -1)
+			argp_error(state, "\"%s\": no absolute paths", arg);
+	} else if (key == ARGP_KEY_END && !s->socket == (s->sock == -1))
+		argp_error(state, "either --socket or --fd");
+	else
+		return (ARGP_ERR_UNKNOWN);
+	return (0);
 }
 
-/* Whatever the moment, the next process finds its way (PROTOCOL). */
-static void
-stop(int signo)
+/* The places that a peer without rights on the node's disk cannot make.
+ * Everything above them is root's. */
+static int
+make_peer_dirs(const struct root *r, uid_t peer)
 {
-	(void)signo;
-	_exit(0);
+	for (; r->path; r++) {
+		if (r->use != ROOT_PEER)
+			continue;
+		mkdir(r->path, 0700);
+		cleanup_fd int fd = open(r->path, O_RDONLY | O_DIRECTORY |
+		    O_NOFOLLOW | O_CLOEXEC);
+
+		/* The mode first: between the two nobody gets in. */
+		if (fd == -1 || fchmod(fd, 0700) == -1 ||
+		    fchown(fd, peer, peer) == -1)
+			return (fail_sys("--peer-dirs %s", r->path));
+	}
+	return (0);
 }
 
 static int
-run(struct fsproj *s, const struct settings *o)
+listen_on(char *path, uid_t peer)
 {
-	const char *step = "/", *dir;
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	cleanup_fd int dir = open(dirname(strdupa(path)), O_PATH | O_DIRECTORY |
+	    O_CLOEXEC);
+
+	if (fd == -1 || dir == -1)
+		return (fail_sys("--socket %s", path));
+	return (fsproj_listen(fd, dir, basename(path), peer) ? -1 : fd);
+}
+
+/* Ended at whatever moment, the next process finds its way (PROTOCOL). */
+static int
+run(struct fsproj *s)
+{
+	const char *step = "/";
 	int listener = -1;
 
-	signal(SIGTERM, stop);
-	signal(SIGINT, stop);
 	signal(SIGHUP, SIG_IGN);
-	if (o->peer_dirs &&
-	    place_peer_dirs(o->peer_dirs, o->peer, &dir) == -1) {
-		log_line("error", "--peer-dirs: %s: %s", dir,
-		    strerror(errno));
-		return (1);
-	}
-	if (o->socket && (listener = listen_on(o->socket, o->peer)) == -1)
-		return (1);
-	if ((!o->socket && fcntl(o->fd, F_SETFD, FD_CLOEXEC) == -1) ||
-	    chdir("/") == -1 || rights_drop(&step) == -1) {
-		log_line("error", "%s: %s", errno == EBADF ? "--fd" : step,
-		    strerror(errno));
-		return (1);
-	}
+	if (make_peer_dirs(s->roots, s->peer) == -1 || (s->socket &&
+	    (listener = listen_on(s->socket, s->peer)) == -1))
+		return (-1);
+	if (!s->socket && (fcntl(s->sock, F_SETFD, FD_CLOEXEC) == -1 ||
+	    fcntl(s->sock, F_SETFL, 0) == -1))
+		return (fail_sys("--fd"));
+	if (chdir("/") == -1 || (step = rights_drop()))
+		return (fail_sys("%s", step));
 	s->flags = (s->host_on_disk ? FSPROJ_F_HOST_ON_DISK : 0) |
 	    (mount_probe() ? 0 : FSPROJ_F_SWAPPABLE);
-	if (s->flags & FSPROJ_F_SWAPPABLE)
-		log_line("warn", "tmpfs has no noswap here: volumes may "
-		    "reach swap");
-	if (o->socket) {
-		serve_all(s, listener, o->peer);
-		return (1);
-	}
-	s->sock = o->fd;
-	s->peer = o->peer;
+	if (s->socket)
+		return (serve_all(s, listener));
 	serve(s);
 	return (0);
 }
@@ -269,20 +198,19 @@ run(struct fsproj *s, const struct settings *o)
 int
 main(int argc, char **argv)
 {
+	static const struct argp argp = { options, read_option, NULL,
+	    "The privileged part of Nodeseal: does what its one peer asks for, "
+	    "beneath these directories and nowhere else.", NULL, NULL, NULL };
 	static struct fsproj s;
-	struct settings o = { .fd = -1 };
-	int opt, rc;
+	int rc;
 
 	fsproj_init(&s);
 	s.send = send_frame;
-	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		rc = read_option(opt, &s, &o);
-		if (rc)
-			return (rc == 1 ? 0 : 2);
-	}
-	if (optind != argc || !o.socket == (o.fd == -1)) {
-		fputs(usage, stderr);
-		return (2);
-	}
-	return (run(&s, &o));
+	argp_err_exit_status = 2;
+	argp_parse(&argp, argc, argv, 0, NULL, &s);
+	rc = run(&s);
+	if (rc == -1)
+		dprintf(STDERR_FILENO, "error fsproj: %s\n", fail.msg);
+	/* Not exit: what runs there may not agree with the sandbox. */
+	_exit(rc ? 1 : 0);
 }

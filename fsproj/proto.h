@@ -4,12 +4,9 @@
 
 #include <stdint.h>
 
-/*
- * What travels between nodeseal-fsproj and its one peer over a SOCK_SEQPACKET
- * unix socket: one packet is one frame, in host byte order (both ends are one
- * machine).  PROTOCOL says in prose which request may come when.  This is the
- * only header of fsproj/ that others include.
- */
+/* What travels between nodeseal-fsproj and its one peer; PROTOCOL says in prose
+ * what it means and which request may come when.  This is the only header of
+ * fsproj/ that others include. */
 #define FSPROJ_MAGIC 0x4a50464eu	/* "NFPJ" */
 #define FSPROJ_VERSION 1
 
@@ -27,21 +24,12 @@
 #define FSPROJ_TEXT_MAX (8u << 10)	/* text of one reply */
 
 enum fsproj_type {
-	FSPROJ_HELLO = 1,
-	FSPROJ_BEGIN,
-	FSPROJ_FILES,
-	FSPROJ_COMMIT,
-	FSPROJ_ABORT,
-	FSPROJ_CLEAN,
-	FSPROJ_REMOVE,
-	FSPROJ_LIST,
-	FSPROJ_BIND
+	FSPROJ_HELLO = 1, FSPROJ_BEGIN, FSPROJ_FILES, FSPROJ_COMMIT,
+	FSPROJ_ABORT, FSPROJ_CLEAN, FSPROJ_REMOVE, FSPROJ_LIST, FSPROJ_BIND
 };
 
-enum fsproj_place {
-	FSPROJ_VOLUME = 1,	/* a mount of its own, beneath --pods-dir */
-	FSPROJ_HOST		/* a directory beneath one of --host-dirs */
-};
+/* A mount of its own beneath --pods-dir; a directory beneath --host-dirs. */
+enum fsproj_place { FSPROJ_VOLUME = 1, FSPROJ_HOST };
 
 enum fsproj_status {
 	FSPROJ_OK = 0,
@@ -53,14 +41,12 @@ enum fsproj_status {
 	FSPROJ_INTERNAL
 };
 
-/* flags of a reply to HELLO: what this machine lacks */
+/* flags of a reply: to HELLO, what this machine lacks */
 #define FSPROJ_F_SWAPPABLE 0x01u	/* no noswap: pages may reach swap */
 #define FSPROJ_F_NOT_SHARED 0x02u	/* --pods-dir is not a shared mount */
 #define FSPROJ_F_HOST_ON_DISK 0x04u	/* --host-dirs-on-disk */
-/* flags of a reply to COMMIT */
-#define FSPROJ_F_SWAPPED 0x10u		/* a generation before stays: CLEAN */
-/* flags of a reply to LIST */
-#define FSPROJ_F_MORE 0x20u		/* another frame follows */
+#define FSPROJ_F_SWAPPED 0x10u		/* COMMIT: CLEAN is due some time */
+#define FSPROJ_F_MORE 0x20u		/* LIST: another frame follows */
 
 struct fsproj_head {
 	uint32_t magic;
@@ -70,11 +56,9 @@ struct fsproj_head {
 	uint32_t serial;	/* the peer's choice; the reply repeats it */
 };
 
-/*
- * Every request: this, then count entries, then path_len bytes of path and a
+/* Every request: this, then count entries, then path_len bytes of path and a
  * NUL (nothing at all when path_len is 0), then each entry's path and a NUL.
- * A field that the type does not use is 0.
- */
+ * A field that the type does not use is 0. */
 struct fsproj_request {
 	struct fsproj_head head;
 	uint32_t place;
@@ -96,11 +80,8 @@ struct fsproj_entry {
 	uint32_t path_len;	/* without the NUL */
 };
 
-/*
- * Every reply: this, then text_len bytes without a NUL: on failure why (never
- * a value), of a LIST one projection's path.  A LIST is answered by a frame a
- * projection, F_MORE set, and an empty one.  fds descriptors ride along.
- */
+/* Every reply: this, then text_len bytes without a NUL: on failure why (never
+ * a value), of a LIST one projection's path; fds descriptors ride along. */
 struct fsproj_reply {
 	struct fsproj_head head;
 	uint32_t status;	/* enum fsproj_status */

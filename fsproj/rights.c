@@ -13,32 +13,22 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "fsproj/rights.h"
+#include "fsproj/fsproj.h"
 
 #if defined(__x86_64__)
 #define ARCH AUDIT_ARCH_X86_64
 #elif defined(__aarch64__)
 #define ARCH AUDIT_ARCH_AARCH64
-#else
-#error "no seccomp architecture for this machine"
-#endif
+#endif			/* another machine: not without its number here */
 
-/* clang says it in its own way. */
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define FSPROJ_SANITIZED
-#endif
-#endif
-
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define KEPT ((1ull << CAP_SYS_ADMIN) | (1ull << CAP_CHOWN) | \
-	(1ull << CAP_FOWNER) | (1ull << CAP_DAC_OVERRIDE))
+#define KEPT (1u << CAP_SYS_ADMIN | 1u << CAP_CHOWN | 1u << CAP_FOWNER | \
+	1u << CAP_DAC_OVERRIDE)
 
 /* The system calls of this program, the frequent ones first.  socket is
  * looked at more closely below. */
 static const unsigned short allowed[] = {
 	/* the peer, and sockets for others */
-	SYS_ppoll, SYS_recvmsg, SYS_sendmsg, SYS_close, SYS_accept4,
+	SYS_ppoll, SYS_recvfrom, SYS_sendmsg, SYS_close, SYS_accept4,
 	SYS_getsockopt, SYS_bind, SYS_listen,
 	/* paths and files */
 	SYS_openat2, SYS_openat, SYS_linkat, SYS_fchown, SYS_fchmod,
@@ -54,10 +44,8 @@ static const unsigned short allowed[] = {
 	SYS_write, SYS_clock_gettime, SYS_getrandom, SYS_brk, SYS_mmap,
 	SYS_munmap, SYS_mremap, SYS_rt_sigreturn, SYS_restart_syscall,
 	SYS_exit_group, SYS_exit,
-#if defined(__SANITIZE_ADDRESS__) || defined(FSPROJ_SANITIZED)
-	SYS_madvise, SYS_mprotect, SYS_futex, SYS_sched_yield, SYS_getpid,
-	SYS_gettid, SYS_sigaltstack, SYS_rt_sigaction, SYS_rt_sigprocmask,
-	SYS_tgkill, SYS_prlimit64, SYS_ioctl, SYS_prctl,
+#ifdef RIGHTS_MORE	/* a sanitizer's own: tests/lib/sanitized.h */
+	RIGHTS_MORE
 #endif
 };
 
@@ -108,48 +96,36 @@ keep_capabilities(void)
 
 	if (syscall(SYS_capget, &head, data) == -1)
 		return (-1);
-	if (!(data[0].permitted & (1u << CAP_SYS_ADMIN))) {
-		errno = EPERM;
+	errno = EPERM;
+	if (!(data[0].permitted & 1u << CAP_SYS_ADMIN))
 		return (-1);
-	}
 	/* Whoever may not shrink the bounding set has no right to regain
 	 * anything through it: nothing is executed from here. */
 	for (cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
-		if (!(KEPT >> cap & 1) && prctl(PR_CAPBSET_DROP, cap) == -1 &&
-		    errno != EPERM)
+		if ((cap > 31 || !(KEPT >> cap & 1)) &&
+		    prctl(PR_CAPBSET_DROP, cap) == -1 && errno != EPERM)
 			return (-1);
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	data[0].permitted &= (uint32_t)KEPT;
-	data[1].permitted &= (uint32_t)(KEPT >> 32);
+	data[0].permitted &= KEPT;
 	data[0].effective = data[0].permitted;
-	data[1].effective = data[1].permitted;
-	data[0].inheritable = data[1].inheritable = 0;
+	data[0].inheritable = 0;
+	data[1] = (struct __user_cap_data_struct){ 0 };
 	return ((int)syscall(SYS_capset, &head, data));
 }
 
-int
-rights_drop(const char **ret_step)
+const char *
+rights_drop(void)
 {
-	const struct rlimit none = { 0, 0 };
-	struct rlimit files;
+	const struct rlimit none = { 0, 0 }, files = { 256, 256 };
 
 	umask(022);
-	*ret_step = "core files";
 	if (setrlimit(RLIMIT_CORE, &none) == -1 ||
+	    setrlimit(RLIMIT_NOFILE, &files) == -1 ||
 	    prctl(PR_SET_DUMPABLE, 0) == -1)
-		return (-1);
-	*ret_step = "limit of open files";
-	if (getrlimit(RLIMIT_NOFILE, &files) == -1)
-		return (-1);
-	files.rlim_cur = files.rlim_max < 1024 ? files.rlim_max : 1024;
-	if (setrlimit(RLIMIT_NOFILE, &files) == -1)
-		return (-1);
-	*ret_step = "no_new_privs";
+		return ("core files, limit of open files");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
-		return (-1);
-	*ret_step = "capabilities (needs root with CAP_SYS_ADMIN)";
+		return ("no_new_privs");
 	if (keep_capabilities() == -1)
-		return (-1);
-	*ret_step = "seccomp";
-	return (filter_calls());
+		return ("capabilities (needs root with CAP_SYS_ADMIN)");
+	return (filter_calls() == -1 ? "seccomp" : NULL);
 }

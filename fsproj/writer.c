@@ -1,112 +1,122 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "fsproj/path.h"
-#include "fsproj/writer.h"
+#include "fsproj/fsproj.h"
 
-#define PASSES 8	/* over a directory that others fill meanwhile */
+#define DATA "..data"
+#define DATA_TMP "..data_tmp"
+#define LINK_ROOM sizeof(DATA "/") + 255	/* bytes of a link's text */
 
-static int tree_remove(int dirfd, const char *name, int depth);
-
-static int
-tree_entry(void *arg, int dirfd, const char *name, unsigned char type)
+/* The count in the name of a generation of our making, else 0. */
+static uint64_t
+generation_count(const char *name)
 {
-	int depth = *(const int *)arg;
+	const int len = (int)strlen("..YYYY_MM_DD_HH_MM_SS.RRRRRRRRR.");
+	unsigned long long count;
+	int at = 0, end = 0;
 
-	if (type != DT_DIR && unlinkat(dirfd, name, 0) == 0)
+	if (sscanf(name, "..%*4[0-9]_%*2[0-9]_%*2[0-9]_%*2[0-9]_%*2[0-9]_"
+	    "%*2[0-9].%*9[0-9].%n%18llu%n", &at, &count, &end) != 1 ||
+	    at != len || name[at] < '1' || name[at] > '9' || name[end])
 		return (0);
-	if (type != DT_DIR && errno != EISDIR)
-		return (errno == ENOENT ? 0 : -1);
-	return (tree_remove(dirfd, name, depth));
+	return (count);
 }
 
-/* Everything below, by descriptors, no link followed, no mount crossed. */
+/* 1 when NAME is our link, 0 when nothing is there, -1 when it is something
+ * else. */
+static int
+link_is_ours(int dirfd, const char *name)
+{
+	char text[LINK_ROOM], ours[LINK_ROOM];
+	ssize_t len = readlinkat(dirfd, name, text, sizeof(text) - 1);
+
+	if (len == -1)
+		return (errno == ENOENT ? 0 : -1);
+	text[len] = '\0';
+	snprintf(ours, sizeof(ours), DATA "/%s", name);
+	return (strcmp(text, ours) == 0 ? 1 : -1);
+}
+
+/* Make it, unless something is there. */
+static int
+link_make(int dirfd, const char *name)
+{
+	char text[LINK_ROOM];
+
+	snprintf(text, sizeof(text), DATA "/%s", name);
+	return (symlinkat(text, dirfd, name) == -1 && errno != EEXIST ?
+	    fail_sys("link %s", name) : 0);
+}
+
+/* Everything below, by descriptors, no link followed, no mount crossed.
+ * -1 and errno. */
 static int
 tree_remove(int dirfd, const char *name, int depth)
 {
-	cleanup_fd int fd = path_dir(dirfd, name);
-	int pass;
+	cleanup_dir DIR *d = NULL;
+	cleanup_fd int fd = -1;
+	const char *below;
 
-	if (fd == -1 || ++depth > FSPROJ_DEPTH_MAX + 1)
-		return (fd == -1 && errno == ENOENT ? 0 : -1);
-	for (pass = 0; pass < PASSES; pass++) {
-		if (path_each(fd, tree_entry, &depth) == -1)
+	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
+		return (0);
+	if (errno != EISDIR || depth > FSPROJ_DEPTH_MAX ||
+	    (fd = path_dir(dirfd, name)) == -1)
+		return (-1);
+	while ((below = path_next(&d, fd)))
+		if (tree_remove(fd, below, depth + 1) == -1)
 			return (-1);
-		if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0)
-			return (0);
-	}
-	return (-1);
+	return (errno ? -1 : unlinkat(dirfd, name, AT_REMOVEDIR));
 }
 
 int64_t
 writer_current(int root, char *name)
 {
-	ssize_t len;
+	ssize_t len = readlinkat(root, DATA, name, WRITER_NAME_MAX);
+	int absent = len == -1 && errno == ENOENT;
 
-	name[0] = '\0';
-	len = readlinkat(root, OWNER_DATA, name, OWNER_GENERATION_MAX);
-	if (len == -1)
-		return (errno == ENOENT ? 0 : -1);
-	name[len < OWNER_GENERATION_MAX ? len : 0] = '\0';
-	if (owner_generation(name) == 0)
-		return (-1);
-	return ((int64_t)owner_generation(name));
+	name[len > 0 && len < WRITER_NAME_MAX ? len : 0] = '\0';
+	if (!absent && !generation_count(name))
+		return (fail_set(FSPROJ_DENIED, DATA " is not ours"));
+	return ((int64_t)generation_count(name));
 }
 
+/* Remove ..data_tmp and all generations of ours but ${keep}. */
 static int
-sweep_entry(void *arg, int dirfd, const char *name, unsigned char type)
+sweep(int root, const char *keep)
 {
-	const char *keep = arg;
-
-	(void)type;
-	if (owner_generation(name) && strcmp(name, keep) != 0)
-		return (tree_remove(dirfd, name, 0));
-	return (0);
-}
-
-int
-writer_sweep(int root, const char *keep, struct fail *f)
-{
-	char to[OWNER_GENERATION_MAX], same[OWNER_GENERATION_MAX];
-	ssize_t len;
+	cleanup_dir DIR *d = NULL;
+	char to[WRITER_NAME_MAX] = "";
+	const char *name;
 
 #ifdef WEAKEN_SWEEP
 	return (0);
 #endif
-	len = readlinkat(root, OWNER_DATA_TMP, to, sizeof(to) - 1);
-	if (len >= 0) {
-		to[len] = '\0';
-		if (owner_generation(to))
-			unlinkat(root, OWNER_DATA_TMP, 0);
-	}
-	strcpy(same, keep);
-	if (path_each(root, sweep_entry, same) == -1)
-		return (fail_sys(f, "sweep"));
+	while ((name = path_next(&d, root)))
+		if (generation_count(name) && strcmp(name, keep) != 0 &&
+		    tree_remove(root, name, 0) == -1)
+			return (fail_sys("sweep of %s", name));
+	if (errno)
+		return (fail_sys("sweep"));
+	if (readlinkat(root, DATA_TMP, to, sizeof(to) - 1) > 0 &&
+	    generation_count(to))
+		unlinkat(root, DATA_TMP, 0);
 	return (0);
 }
 
 int
-writer_begin(struct writer *w, int root, int fresh, struct fail *f)
+writer_begin(struct writer *w, int root, int fresh)
 {
-	int64_t count = 0;
-
 	*w = (struct writer){ .root = root, .fresh = fresh, .dir = -1 };
-	if (!fresh) {
-		count = writer_current(root, w->current);
-		if (count == -1)
-			return (fail_set(f, FSPROJ_DENIED,
-			    OWNER_DATA " is not ours"));
-		if (writer_sweep(root, w->current, f) == -1)
-			return (-1);
-	}
-	w->count = (uint64_t)count + 1;
-	return (0);
+	if (fresh)
+		return (0);
+	return (writer_current(root, w->current) == -1 ? -1 :
+	    sweep(root, w->current));
 }
 
 void
@@ -118,36 +128,31 @@ writer_end(struct writer *w)
 	path_close(&w->dir);
 }
 
-int
-writer_file(const struct writer *w, struct fail *f)
-{
-	int fd = openat(w->root, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
-
-	return (fd == -1 ? fail_sys(f, "nameless file") : fd);
-}
-
 /* The generation's directory is made late: an aborted write leaves none. */
 static int
-make_generation(struct writer *w, struct fail *f)
+make_generation(struct writer *w)
 {
+	struct timespec now = { 0 };
+	struct tm tm = { 0 };
+	size_t len;
+
 	if (w->dir != -1)
 		return (0);
 #ifdef WEAKEN_INPLACE
-	/* The classic mistake, for the control: no generation of its own. */
-	if (w->current[0]) {
-		strcpy(w->name, w->current);
-		w->dir = path_dir(w->root, w->name);
-		w->switched = 1;
+	/* The classic mistake: no generation of its own. */
+	strcpy(w->name, w->current);
+	w->dir = w->name[0] ? path_dir(w->root, w->name) : -1;
+	if (w->dir != -1)
 		return (0);
-	}
 #endif
-	if (owner_generation_name(w->name, w->count) == -1 ||
-	    mkdirat(w->root, w->name, 0755) == -1)
-		return (fail_sys(f, "generation"));
-	w->dir = path_dir(w->root, w->name);
-	if (w->dir == -1)
-		return (fail_sys(f, "generation"));
-	return (0);
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &tm);
+	len = strftime(w->name, sizeof(w->name), "..%Y_%m_%d_%H_%M_%S", &tm);
+	snprintf(w->name + len, sizeof(w->name) - len, ".%09ld.%ju",
+	    now.tv_nsec, (uintmax_t)generation_count(w->current) + 1);
+	if (mkdirat(w->root, w->name, 0755) == 0)
+		w->dir = path_dir(w->root, w->name);
+	return (w->dir == -1 ? fail_sys("generation") : 0);
 }
 
 /* A name for an open file.  Kernels before 6.10 want CAP_DAC_READ_SEARCH for
@@ -155,148 +160,109 @@ make_generation(struct writer *w, struct fail *f)
 static int
 name_file(int fd, int dir, const char *name)
 {
-	static int by_proc;
 	char path[40];
 
 #ifdef WEAKEN_INPLACE
 	unlinkat(dir, name, 0);
 #endif
-	if (!by_proc) {
-		if (linkat(fd, "", dir, name, AT_EMPTY_PATH) == 0)
-			return (0);
-		if (errno != ENOENT)
-			return (-1);
-	}
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (linkat(AT_FDCWD, path, dir, name, AT_SYMLINK_FOLLOW) == -1)
+	if (linkat(fd, "", dir, name, AT_EMPTY_PATH) == 0)
+		return (0);
+	if (errno != ENOENT)
 		return (-1);
-	by_proc = 1;
-	return (0);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return (linkat(AT_FDCWD, path, dir, name, AT_SYMLINK_FOLLOW));
 }
 
 int
 writer_add(struct writer *w, int fd, const struct fsproj_entry *e,
-    const char *name, struct fail *f)
+    const char *name)
 {
+	char first[256] = "", last[256];
 	cleanup_fd int folder = -1;
-	char last[256];
-	int at;
 
-	if (make_generation(w, f) == -1)
+	if (make_generation(w) == -1)
 		return (-1);
-	if (owner_set(fd, e) == -1)
-		return (fail_sys(f, "owner and mode of %s", name));
-	at = w->dir;
 	if (strchr(name, '/')) {
-		at = folder = path_parent(at, name, PATH_MAKE, last, f);
-		name = last;
+		folder = path_dirs(w->dir, name, 1, last);
+		if (folder == -1)
+			return (-1);
 	}
-	if (at == -1)
-		return (-1);
-	return (name_file(fd, at, name) ? fail_sys(f, "file %s", name) : 0);
+	/* The owner first: chown may clear mode bits. */
+	if (fchown(fd, e->uid, e->gid) == -1 ||
+	    fchmod(fd, (mode_t)e->mode) == -1 ||
+	    name_file(fd, folder == -1 ? w->dir : folder,
+	    folder == -1 ? name : last) == -1)
+		return (fail_sys("file %s", name));
+	/* Nobody sees a new volume: its links need not wait for ..data. */
+	memcpy(first, name, strcspn(name, "/"));
+	return (w->fresh ? link_make(w->root, first) : 0);
 }
 
-struct links {
-	struct writer *w;
-	struct fail *f;
-};
-
-/* Before the swap: nothing foreign may stand where a link must go. */
+/* A link for each first component of the generation.  ${check}: only see that
+ * nothing foreign stands where one must go. */
 static int
-link_check(void *arg, int dirfd, const char *name, unsigned char type)
+make_links(const struct writer *w, int check)
 {
-	struct links *l = arg;
+	cleanup_dir DIR *d = NULL;
+	const char *name;
 
-	(void)dirfd, (void)type;
-	if (owner_link(l->w->root, name) == -1)
-		return (fail_set(l->f, FSPROJ_DENIED,
-		    "%s: exists and is not ours", name));
-	return (0);
+	while ((name = path_next(&d, w->dir))) {
+		if (check && link_is_ours(w->root, name) == -1)
+			return (fail_set(FSPROJ_DENIED,
+			    "%s: exists and is not ours", name));
+		if (!check && link_make(w->root, name) == -1)
+			return (-1);
+	}
+	return (errno ? fail_sys("generation") : 0);
 }
 
+/* Remove the links of ours that lead to nothing in ${generation}; -1: all. */
 static int
-link_make(void *arg, int dirfd, const char *name, unsigned char type)
+remove_links(int root, int generation)
 {
-	char target[264];
-	struct links *l = arg;
-
-	(void)dirfd, (void)type;
-	owner_link_target(target, name);
-	if (symlinkat(target, l->w->root, name) == -1 && errno != EEXIST)
-		return (fail_sys(l->f, "link %s", name));
-	return (0);
-}
-
-static int
-link_stale(void *arg, int dirfd, const char *name, unsigned char type)
-{
-	struct links *l = arg;
+	cleanup_dir DIR *d = NULL;
+	const char *name;
 	struct stat st;
 
-	if ((type == DT_LNK || type == DT_UNKNOWN) &&
-	    owner_link(dirfd, name) == 1 &&
-	    (!l->w || (fstatat(l->w->dir, name, &st, AT_SYMLINK_NOFOLLOW) ==
-	    -1 && errno == ENOENT)))
-		unlinkat(dirfd, name, 0);
-	return (0);
-}
-
-static int
-swap_data(const struct writer *w, struct fail *f)
-{
-	if (w->fresh) {
-		if (symlinkat(w->name, w->root, OWNER_DATA) == -1)
-			return (fail_sys(f, "link " OWNER_DATA));
-		return (0);
-	}
-	if (symlinkat(w->name, w->root, OWNER_DATA_TMP) == -1 ||
-	    renameat(w->root, OWNER_DATA_TMP, w->root, OWNER_DATA) == -1)
-		return (fail_sys(f, "swap of " OWNER_DATA));
-	return (0);
+	while ((name = path_next(&d, root)))
+		if (link_is_ours(root, name) == 1 && (generation == -1 ||
+		    (fstatat(generation, name, &st, AT_SYMLINK_NOFOLLOW) ==
+		    -1 && errno == ENOENT)))
+			unlinkat(root, name, 0);
+	return (errno ? fail_sys("links") : 0);
 }
 
 int
-writer_switch(struct writer *w, int sync, struct fail *f)
+writer_switch(struct writer *w, int sync)
 {
-	struct links l = { .w = w, .f = f };
-	cleanup_fd int real = -1;
+	cleanup_fd int real = sync ? openat(w->root, ".", O_RDONLY |
+	    O_CLOEXEC) : -1;
+	const char *as = w->fresh ? DATA : DATA_TMP;
 
-	if (make_generation(w, f) == -1)
+	if (make_generation(w) == -1 ||
+	    (!w->fresh && make_links(w, 1) == -1))
 		return (-1);
-	f->status = FSPROJ_OK;
-	if (!w->fresh && path_each(w->dir, link_check, &l) == -1)
-		return (f->status ? -1 : fail_sys(f, "generation"));
-	if (sync) {
-		real = openat(w->root, ".", O_RDONLY | O_CLOEXEC);
-		if (real == -1 || syncfs(real) == -1)
-			return (fail_sys(f, "sync"));
-	}
-	if (swap_data(w, f) == -1)
-		return (-1);
+	if (sync && syncfs(real) == -1)
+		return (fail_sys("sync"));
+	if (symlinkat(w->name, w->root, as) == -1 || (!w->fresh &&
+	    renameat(w->root, as, w->root, DATA) == -1))
+		return (fail_sys("swap of " DATA));
 	w->switched = 1;
+	if (w->fresh)
+		return (0);
 	/* New names only now, when they lead somewhere (k8s #93686). */
-	if (path_each(w->dir, link_make, &l) == -1)
-		return (f->status ? -1 : fail_sys(f, "generation"));
-	if (!w->fresh && path_each(w->root, link_stale, &l) == -1)
-		return (fail_sys(f, "links"));
-	return (0);
+	return (make_links(w, 0) == -1 ? -1 : remove_links(w->root, w->dir));
 }
 
 int
-writer_remove(int root, struct fail *f)
+writer_remove(int root)
 {
-	char current[OWNER_GENERATION_MAX];
-	struct links l = { .f = f };
+	char current[WRITER_NAME_MAX];
 
-	int64_t count = writer_current(root, current);
-
-	if (count == -1)
-		return (fail_set(f, FSPROJ_DENIED, OWNER_DATA
-		    " is not ours"));
+	if (writer_current(root, current) == -1)
+		return (-1);
 	/* ..data first: from then on no name leads anywhere. */
-	if (count > 0 && unlinkat(root, OWNER_DATA, 0) == -1)
-		return (fail_sys(f, OWNER_DATA));
-	if (path_each(root, link_stale, &l) == -1)
-		return (fail_sys(f, "links"));
-	return (writer_sweep(root, "", f));
+	if (current[0] && unlinkat(root, DATA, 0) == -1)
+		return (fail_sys(DATA));
+	return (remove_links(root, -1) == -1 ? -1 : sweep(root, ""));
 }

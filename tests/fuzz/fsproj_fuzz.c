@@ -5,9 +5,7 @@
  * length) and the length, little end first.  Host directories and sockets are
  * real, on a tmpfs of our own; without CAP_SYS_ADMIN every mount fails.
  */
-#include "fsproj/log.c"
 #include "fsproj/path.c"
-#include "fsproj/owner.c"
 #include "fsproj/mount.c"
 #include "fsproj/writer.c"
 #include "fsproj/proto.c"
@@ -15,6 +13,7 @@
 
 #include <linux/capability.h>
 #include <sched.h>
+#include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -23,15 +22,14 @@ static int home = -1;
 static unsigned long answers;
 
 static int
-count_answer(struct fsproj *s, struct reply *r)
+count_answer(struct fsproj *s)
 {
 	uint32_t i;
 
-	(void)s;
-	answers += strlen(r->text);
+	answers += strlen(s->text);
 	/* The peer would get them. */
-	for (i = 0; i < r->fixed.fds; i++)
-		if (fcntl(r->fds[i], F_GETFD) == -1)
+	for (i = 0; i < s->reply.fds; i++)
+		if (fcntl(s->t.fds[i], F_GETFD) == -1)
 			abort();
 	return (0);
 }
@@ -71,21 +69,25 @@ start(void)
 	mkdir(pods, 0755);
 	mkdir(plug, 0755);
 	mkdir("/mnt/pods/p", 0755);
-	roots_add(&state.roots, ROOT_PODS, pods);
-	roots_add(&state.roots, ROOT_HOST, host);
-	roots_add(&state.roots, ROOT_BIND, plug);
+	roots_add(state.roots, ROOT_PODS, pods);
+	roots_add(state.roots, ROOT_HOST, host);
+	roots_add(state.roots, ROOT_BIND, plug);
 	give_up_mounting();
 }
 
 static void
 sweep_roots(void)
 {
-	struct root *r;
-	int depth = 0;
+	const struct root *r;
+	const char *name;
 
-	for (r = state.roots.root; r < state.roots.root + state.roots.n; r++)
-		if (r->fd != -1 && r->use != ROOT_PODS)
-			path_each(r->fd, tree_entry, &depth);
+	for (r = state.roots; r->path; r++) {
+		cleanup_fd int fd = r->use == ROOT_PODS ? -1 : root_open(r);
+		cleanup_dir DIR *d = NULL;
+
+		while ((name = path_next(&d, fd)))
+			tree_remove(fd, name, 0);
+	}
 	if (home != -1 && fchdir(home) == -1)
 		abort();
 }

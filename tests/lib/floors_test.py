@@ -20,7 +20,7 @@ PLANTED = [
     ("agent/model/store.c", '#include "ipc/job.h"', "only lower floors"),
     ("agent/value/doc.c", "#include <cjson/cJSON.h>", "its gate is"),
     ("agent/core/core.c", "#include <curl/curl.h>", "its gate is"),
-    ("agent/proj/proj.c", '#include "fsproj/request.h"', "only proto.h"),
+    ("agent/proj/proj.c", '#include "fsproj/fsproj.h"', "only proto.h"),
     ("fsproj/main.c", '#include "base/err.h"', "libc only"),
 ]
 

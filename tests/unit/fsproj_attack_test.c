@@ -249,10 +249,9 @@ exchange(void *arg)
 static int last_status;
 
 static int
-keep_status(struct fsproj *s, struct reply *r)
+keep_status(struct fsproj *s)
 {
-	(void)s;
-	last_status = (int)r->fixed.status;
+	last_status = (int)s->reply.status;
 	return (0);
 }
 
@@ -284,7 +283,7 @@ race(uint32_t place, const char *root, int n)
 	snprintf(target, sizeof(target), "%s/web/in", root);
 	fsproj_init(&s);
 	s.send = keep_status;
-	assert_int_equal(roots_add(&s.roots, place == FSPROJ_HOST ? ROOT_HOST :
+	assert_int_equal(roots_add(s.roots, place == FSPROJ_HOST ? ROOT_HOST :
 	    ROOT_PODS, list), 0);
 	mkdir(root, 0755);
 	mkdir(web, 0755);
@@ -327,7 +326,6 @@ race(uint32_t place, const char *root, int n)
 	unlink(web);
 	while (umount2(target, MNT_DETACH) == 0)
 		continue;
-	path_close(&s.roots.root[0].fd);
 	return (escapes);
 }
 

@@ -35,7 +35,7 @@ generation(unsigned n)
 /* What stands in ${target}: its number; -1 torn; -2 nothing, or gone while
  * being read. */
 static long
-look(const char *target)
+seen_in(const char *target)
 {
 	char path[256], buf[16];
 	long first = -1, n;
@@ -96,7 +96,7 @@ test_reader_during_swaps(void **state)
 	reader = fork();
 	if (reader == 0) {
 		while (!seen->stop) {
-			long n = look(TARGET);
+			long n = seen_in(TARGET);
 
 			/* -3 while two swaps went by is being removed: look
 			 * again decides nothing here */
@@ -118,7 +118,7 @@ test_reader_during_swaps(void **state)
 	    seen->whole, seen->torn, seen->gone);
 	assert_int_equal(seen->torn, 0);
 	assert_true(seen->whole > 100);
-	assert_int_equal(look(TARGET), SWAPS);
+	assert_int_equal(seen_in(TARGET), SWAPS);
 	assert_int_equal(peer_path(&peer, &got, FSPROJ_REMOVE, FSPROJ_VOLUME,
 	    TARGET), FSPROJ_OK);
 	peer_stop(&peer);
@@ -202,7 +202,7 @@ remove_now(uint32_t place, const char *path)
 static unsigned long step = 5;
 
 static void
-sweep(enum what what)
+kill_everywhere(enum what what)
 {
 	uint32_t place = what == HOST_SWAP ? FSPROJ_HOST : FSPROJ_VOLUME;
 	const char *path = what == HOST_SWAP ? HOST "/k" : TARGET;
@@ -215,7 +215,7 @@ sweep(enum what what)
 		if (!kill_at(what, n, 2))
 			break;
 		kills++;
-		is = look(path);
+		is = seen_in(path);
 		if (what == PUBLISH) {
 			/* whole, or not there */
 			assert_true(is == 2 || mounts_on(path) == 0);
@@ -227,7 +227,7 @@ sweep(enum what what)
 		new += is == 2;
 		/* and the next process goes on */
 		assert_int_equal(write_now(place, path, 3), FSPROJ_OK);
-		assert_int_equal(look(path), 3);
+		assert_int_equal(seen_in(path), 3);
 		assert_in_range(generations_in(path), 1, 2);
 		assert_string_equal(names_in(path) + strlen(names_in(path)) -
 		    strlen("..data d f1 f3 f5 f7 "),
@@ -248,21 +248,21 @@ static void
 test_kill_publish(void **state)
 {
 	(void)state;
-	sweep(PUBLISH);
+	kill_everywhere(PUBLISH);
 }
 
 static void
 test_kill_swap(void **state)
 {
 	(void)state;
-	sweep(SWAP);
+	kill_everywhere(SWAP);
 }
 
 static void
 test_kill_host_swap(void **state)
 {
 	(void)state;
-	sweep(HOST_SWAP);
+	kill_everywhere(HOST_SWAP);
 }
 
 static void
@@ -270,7 +270,7 @@ test_kill_remove(void **state)
 {
 	(void)state;
 	step = 1;
-	sweep(REMOVE);
+	kill_everywhere(REMOVE);
 }
 
 /* With a number: kill at every so many-th stop; 1 is every one. */

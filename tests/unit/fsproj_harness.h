@@ -10,10 +10,7 @@
  */
 int fsproj_main(int argc, char **argv);
 #define main fsproj_main
-#include "fsproj/log.c"
 #include "fsproj/path.c"
-#include "fsproj/place.c"
-#include "fsproj/owner.c"
 #include "fsproj/mount.c"
 #include "fsproj/writer.c"
 #include "fsproj/proto.c"
@@ -359,7 +356,7 @@ generations_in(const char *path)
 	int n = 0;
 
 	while (d && (e = readdir(d)))
-		n += owner_generation(e->d_name) != 0;
+		n += generation_count(e->d_name) != 0;
 	if (d)
 		closedir(d);
 	return (n);

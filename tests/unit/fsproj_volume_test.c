@@ -57,7 +57,7 @@ test_layout(void **state)
 	WRITE(three);
 	assert_int_equal(got.fixed.flags, 0);
 	strcpy(data, link_of(TARGET "/..data"));
-	assert_int_equal(owner_generation(data), 1);
+	assert_int_equal(generation_count(data), 1);
 	snprintf(expect, sizeof(expect), "%s ..data tls user ", data);
 	assert_string_equal(names_in(TARGET), expect);
 	assert_string_equal(names_in(TARGET "/..data/"), "tls user ");
@@ -112,7 +112,7 @@ test_swap(void **state)
 	fd = open(TARGET "/user", O_RDONLY);
 	WRITE(next);
 	assert_int_equal(got.fixed.flags, FSPROJ_F_SWAPPED);
-	assert_int_equal(owner_generation(link_of(TARGET "/..data")), 2);
+	assert_int_equal(generation_count(link_of(TARGET "/..data")), 2);
 	/* A reader that was there keeps what it had. */
 	assert_int_equal(read(fd, buf, sizeof(buf)), 5);
 	assert_memory_equal(buf, "admin", 5);
@@ -146,7 +146,7 @@ test_generations_before_go_with_the_next_swap(void **state)
 		WRITE(three);
 		assert_int_equal(generations_in(TARGET), i ? 2 : 1);
 	}
-	assert_int_equal(owner_generation(link_of(TARGET "/..data")), 5);
+	assert_int_equal(generation_count(link_of(TARGET "/..data")), 5);
 }
 
 static void
@@ -276,13 +276,12 @@ test_names_taken_twice(void **state)
 static void
 test_repairs(void **state)
 {
-	struct fail f = { 0 };
 	int fd, mnt;
 
 	(void)state;
 	WRITE(three);
 	fd = open(TARGET, O_PATH);
-	mnt = mount_clone(fd, &f);
+	mnt = mount_clone(fd);
 	assert_true(mnt >= 0);
 	close(fd);
 	assert_int_equal(symlinkat("..2026_11_23_20_35_23.123456789.9", mnt,
@@ -320,7 +319,7 @@ test_list_and_restart(void **state)
 	/* and the new process can go on with it */
 	WRITE(three);
 	assert_int_equal(mounts_on(TARGET), 1);
-	assert_int_equal(owner_generation(link_of(TARGET "/..data")), 3);
+	assert_int_equal(generation_count(link_of(TARGET "/..data")), 3);
 }
 
 static void
