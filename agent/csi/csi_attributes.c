@@ -243,7 +243,8 @@ static const struct attribute {
 	{ NAME("mode"), set_mode, NULL },
 	{ NAME("optional"), set_optional, NULL },
 	{ NAME("statusFile"), set_status_file, NULL },
-	{ NAME("items"), csi_items_parse, NULL },	/* last: wants the names */
+	/* Last: wants the names. */
+	{ NAME("items"), csi_items_parse, NULL },
 };
 
 static int
