@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/codec.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/volume.h"
@@ -30,6 +31,8 @@
 #define SUM_LEN RECORD_HASH_LEN
 #define SHORTEN_AT ((off_t)64 << 10)	/* and twice what it was then */
 
+static const char magic[8] = "NSVOLS2";
+
 struct place_head {
 	char magic[8];
 	uint64_t generation;
@@ -42,19 +45,27 @@ struct entry_head {
 	uint8_t sum[SUM_LEN];
 };
 
-static const char magic[8] = "NSVOLS2";
+/* Of ${len} bytes that lie behind room for generation and place. */
+#define SUM_ROOM (sizeof(uint64_t) + sizeof(off_t))
 
 static void
-checksum(uint64_t generation, off_t at, const char *text, size_t len,
+checksum(uint64_t generation, off_t at, char *room, size_t len,
     uint8_t out[static SUM_LEN])
 {
 	static const uint8_t key[RECORD_KEY_LEN];
-	cleanup_buf struct buf b = BUF_PLAIN(2 * ENTRY_MAX);
 
-	buf_add(&b, &generation, sizeof(generation));
-	buf_add(&b, &at, sizeof(at));
-	buf_add(&b, text, len);
-	record_hash(key, (const uint8_t *)b.data, b.len, out);
+	memcpy(room, &generation, sizeof(generation));
+	memcpy(room + sizeof(generation), &at, sizeof(at));
+	record_hash(key, (const uint8_t *)room, SUM_ROOM + len, out);
+}
+
+static void
+head_sum(uint64_t generation, uint8_t out[static SUM_LEN])
+{
+	char text[SUM_ROOM + sizeof(magic)];
+
+	memcpy(text + SUM_ROOM, magic, sizeof(magic));
+	checksum(generation, 0, text, sizeof(magic), out);
 }
 
 static off_t
@@ -65,47 +76,62 @@ place_of(uint64_t generation)
 
 /* --- write -------------------------------------------------------------- */
 
-static struct json *
-items_json(const struct delivery_source *s)
+/* A publish waits for its note: text at once, no tree. */
+static void
+put_str(struct buf *b, const char *name, const char *s)
 {
-	struct json *list = json_new_array(), *o;
-	size_t i;
-
-	for (i = 0; i < s->nitems; i++) {
-		o = json_new_object();
-		json_set_str(o, "key", s->items[i].key);
-		json_set_str(o, "path", s->items[i].path);
-		json_set_num(o, "mode", s->items[i].mode);
-		json_push(list, o);
-	}
-	return (list);
+	buf_adds(b, name);
+	if (s)
+		codec_json_string(b, s, strlen(s), 0);
+	else
+		buf_adds(b, "null");
 }
 
-static struct json *
-volume_json(const struct volume *v)
+static void
+put_bool(struct buf *b, const char *name, int on)
 {
-	struct json *o = json_new_object(), *list = json_new_array(), *s;
+	buf_adds(b, name);
+	buf_adds(b, on ? "true" : "false");
+}
+
+static void
+put_source(struct buf *b, const struct delivery_source *s)
+{
 	size_t i;
 
-	json_set_str(o, "id", v->id);
-	json_set_str(o, "path", v->d.path);
-	json_set_str(o, "claim", v->d.claim);
-	json_set_str(o, "podNamespace", v->pod_ns);
-	json_set_str(o, "pod", v->pod);
-	json_set_str(o, "podUID", v->pod_uid);
-	json_set_num(o, "mode", v->d.mode);
-	json_set_num(o, "gid", v->d.gid);
-	json_set_bool(o, "statusFile", v->d.status_file);
-	for (i = 0; i < v->d.nsources; i++) {
-		s = json_new_object();
-		json_set_str(s, "name", v->d.sources[i].item->name);
-		json_set_bool(s, "all", v->d.sources[i].all);
-		json_set_bool(s, "optional", v->d.sources[i].optional);
-		json_set(s, "items", items_json(&v->d.sources[i]));
-		json_push(list, s);
+	put_str(b, "{\"name\":", s->item->name);
+	put_bool(b, ",\"all\":", s->all);
+	put_bool(b, ",\"optional\":", s->optional);
+	buf_adds(b, ",\"items\":[");
+	for (i = 0; i < s->nitems; i++) {
+		put_str(b, i ? ",{\"key\":" : "{\"key\":", s->items[i].key);
+		put_str(b, ",\"path\":", s->items[i].path);
+		buf_addf(b, ",\"mode\":%d}", s->items[i].mode);
 	}
-	json_set(o, "sources", list);
-	return (o);
+	buf_adds(b, "]}");
+}
+
+static void
+put_volume(struct buf *b, const struct volume *v)
+{
+	size_t i;
+
+	put_str(b, "{\"id\":", v->id);
+	put_str(b, ",\"path\":", v->d.path);
+	put_str(b, ",\"claim\":", v->d.claim);
+	put_str(b, ",\"podNamespace\":", v->pod_ns);
+	put_str(b, ",\"pod\":", v->pod);
+	put_str(b, ",\"podUID\":", v->pod_uid);
+	buf_addf(b, ",\"mode\":%d,\"gid\":%u", v->d.mode,
+	    (unsigned)v->d.gid);
+	put_bool(b, ",\"statusFile\":", v->d.status_file);
+	buf_adds(b, ",\"sources\":[");
+	for (i = 0; i < v->d.nsources; i++) {
+		if (i)
+			buf_addc(b, ',');
+		put_source(b, &v->d.sources[i]);
+	}
+	buf_adds(b, "]}");
 }
 
 /* One step of a read or a write at a place. */
@@ -142,36 +168,42 @@ all_at(step_fn step, int fd, void *data, size_t len, off_t at)
 	return (0);
 }
 
+/* An entry begins as room for its head; its text follows. */
+static void
+entry_begin(struct buf *b)
+{
+	static const struct entry_head none;
+
+	buf_add(b, &none, sizeof(none));
+}
+
 /* Append one entry to the row of ${generation} that ends at *${end}. */
 static int
-entry_write(int fd, uint64_t generation, const struct json *j, off_t *end)
+entry_write(int fd, uint64_t generation, struct buf *b, off_t *end)
 {
-	cleanup_buf struct buf b = BUF_PLAIN(ENTRY_MAX);
 	struct entry_head h = { .len = 0 };
-	cleanup_buf struct buf text = BUF_PLAIN(ENTRY_MAX - sizeof(h));
 
-	json_print(j, &text, 0);
-	if (!buf_ok(&text) ||
-	    *end + (off_t)(sizeof(h) + text.len) > PLACE_SIZE) {
+	_Static_assert(sizeof(h) >= SUM_ROOM, "a sum is made in its head");
+	if (!buf_ok(b) || *end + (off_t)b->len > PLACE_SIZE) {
 		errno = EFBIG;
 		return (-1);
 	}
-	h.len = (uint32_t)text.len;
-	checksum(generation, *end, text.data, text.len, h.sum);
-	buf_add(&b, &h, sizeof(h));
-	buf_add(&b, text.data, text.len);
-	if (all_at(write_step, fd, b.data, b.len,
+	h.len = (uint32_t)(b->len - sizeof(h));
+	checksum(generation, *end, b->data + sizeof(h) - SUM_ROOM, h.len,
+	    h.sum);
+	memcpy(b->data, &h, sizeof(h));
+	if (all_at(write_step, fd, b->data, b->len,
 	    place_of(generation) + *end) == -1)
 		return (-1);
-	*end += (off_t)b.len;
+	*end += (off_t)b->len;
 	return (0);
 }
 
 static int
 row_write(struct core *c, uint64_t generation, off_t *end)
 {
+	cleanup_buf struct buf b = BUF_PLAIN(ENTRY_MAX);
 	const struct volume *v;
-	struct json *j;
 	size_t i;
 	int rc = 0;
 
@@ -180,9 +212,10 @@ row_write(struct core *c, uint64_t generation, off_t *end)
 		v = strmap_val(c->volumes, i);
 		if (!v->d.attached && !v->noted)
 			continue;
-		j = volume_json(v);
-		rc = entry_write(c->notes_fd, generation, j, end);
-		json_free(j);
+		buf_cut(&b, 0);
+		entry_begin(&b);
+		put_volume(&b, v);
+		rc = entry_write(c->notes_fd, generation, &b, end);
 	}
 	return (rc);
 }
@@ -201,7 +234,7 @@ notes_write(struct core *c)
 		return (-1);
 	memcpy(h.magic, magic, sizeof(magic));
 	h.generation = generation;
-	checksum(generation, 0, magic, sizeof(magic), h.sum);
+	head_sum(generation, h.sum);
 	if (all_at(write_step, c->notes_fd, &h, sizeof(h), at) == -1)
 		return (-1);
 	c->notes_generation = generation;
@@ -211,37 +244,44 @@ notes_write(struct core *c)
 }
 
 static void
-append(struct core *c, struct json *j)
+append(struct core *c, struct buf *entry)
 {
 	int rc;
 
-	if (c->notes_fd != -1) {
-		if (c->notes_end == 0 || c->notes_end > c->notes_shorten)
-			rc = notes_write(c);
-		else
-			rc = entry_write(c->notes_fd, c->notes_generation, j,
-			    &c->notes_end);
-		if (rc == -1)
-			log_error("cannot remember volumes: %s",
-			    strerrordesc_np(errno));
-	}
-	json_free(j);
+	if (c->notes_end == 0 || c->notes_end > c->notes_shorten)
+		rc = notes_write(c);
+	else
+		rc = entry_write(c->notes_fd, c->notes_generation, entry,
+		    &c->notes_end);
+	if (rc == -1)
+		log_error("cannot remember volumes: %s",
+		    strerrordesc_np(errno));
 }
 
 void
 notes_published(struct core *c, struct volume *v)
 {
+	cleanup_buf struct buf b = BUF_PLAIN(ENTRY_MAX);
+
 	v->noted = 1;
-	append(c, volume_json(v));
+	if (c->notes_fd == -1)
+		return;
+	entry_begin(&b);
+	put_volume(&b, v);
+	append(c, &b);
 }
 
 void
 notes_unpublished(struct core *c, const char *id)
 {
-	struct json *o = json_new_object();
+	cleanup_buf struct buf b = BUF_PLAIN(ENTRY_MAX);
 
-	json_set_str(o, "gone", id);
-	append(c, o);
+	if (c->notes_fd == -1)
+		return;
+	entry_begin(&b);
+	put_str(&b, "{\"gone\":", id);
+	buf_addc(&b, '}');
+	append(c, &b);
 }
 
 /* --- read --------------------------------------------------------------- */
@@ -254,7 +294,7 @@ head_read(int fd, off_t at, struct place_head *h)
 	if (all_at(read_step, fd, h, sizeof(*h), at) == -1 ||
 	    memcmp(h->magic, magic, sizeof(magic)) != 0)
 		return (-1);
-	checksum(h->generation, 0, magic, sizeof(magic), sum);
+	head_sum(h->generation, sum);
 	return (memcmp(sum, h->sum, sizeof(sum)) == 0 &&
 	    place_of(h->generation) == at ? 0 : -1);
 }
@@ -267,16 +307,18 @@ entry_read(int fd, uint64_t generation, off_t *end)
 	uint8_t sum[SUM_LEN];
 	struct entry_head h;
 	struct json *j = NULL;
-	cleanup_free char *text = NULL;
+	cleanup_free char *room = NULL;
+	char *text;
 
 	if (*end + (off_t)sizeof(h) > PLACE_SIZE ||
 	    all_at(read_step, fd, &h, sizeof(h), at) == -1 || h.len == 0 ||
 	    h.len > ENTRY_MAX)
 		return (NULL);
-	text = mem_alloc(h.len);
+	room = mem_alloc(SUM_ROOM + h.len);
+	text = room + SUM_ROOM;
 	if (all_at(read_step, fd, text, h.len, at + (off_t)sizeof(h)) == -1)
 		return (NULL);
-	checksum(generation, *end, text, h.len, sum);
+	checksum(generation, *end, room, h.len, sum);
 	if (memcmp(sum, h.sum, sizeof(sum)) == 0)
 		j = json_parse(text, h.len, NULL);
 	if (j)
