@@ -430,23 +430,49 @@ rpc_connect(struct rpc *r, const char *path)
 }
 
 static int
+send_all(int fd, const uint8_t *data, size_t len)
+{
+	struct pollfd p = { fd, POLLOUT, 0 };
+	ssize_t n;
+
+	while (len) {
+		n = send(fd, data, len, MSG_NOSIGNAL);
+		if (n == -1 && errno != EAGAIN)
+			return (-1);
+		if (n == -1) {
+			poll(&p, 1, 1000);
+			continue;
+		}
+		data += n;
+		len -= (size_t)n;
+	}
+	return (0);
+}
+
+/* Frames that are ready together leave together, as from any real client. */
+static int
 rpc_write(struct rpc *r)
 {
+	uint8_t out[16384 + 1024];
 	const uint8_t *data;
-	ssize_t n, sent;
+	size_t len = 0;
+	ssize_t n;
 
-	while ((n = nghttp2_session_mem_send(r->g.ng, &data)) > 0)
-		for (; n > 0; data += sent, n -= sent) {
-			struct pollfd p = { r->fd, POLLOUT, 0 };
-
-			sent = send(r->fd, data, (size_t)n, MSG_NOSIGNAL);
-			if (sent == -1 && errno == EAGAIN) {
-				poll(&p, 1, 1000);
-				sent = 0;
-			} else if (sent == -1)
+	while ((n = nghttp2_session_mem_send(r->g.ng, &data)) > 0) {
+		if (len + (size_t)n > sizeof(out)) {
+			if (send_all(r->fd, out, len) == -1)
 				return (-1);
+			len = 0;
 		}
-	return (0);
+		if ((size_t)n > sizeof(out)) {
+			if (send_all(r->fd, data, (size_t)n) == -1)
+				return (-1);
+			continue;
+		}
+		memcpy(out + len, data, (size_t)n);
+		len += (size_t)n;
+	}
+	return (send_all(r->fd, out, len));
 }
 
 /* 1: over. */
