@@ -57,6 +57,21 @@ begin(struct fake *f, void (*fetch)(struct child *ch))
 	fake_es(f, "app", "store", "1h");
 }
 
+/* All objects were read once; something has changed. */
+static void
+synced(struct fake *f)
+{
+	sync_synced(&f->c);
+	fake_spin(f);
+}
+
+static void
+commit(struct fake *f)
+{
+	sync_commit(&f->c);
+	fake_spin(f);
+}
+
 static struct item *
 numbered(struct fake *f, int i)
 {
@@ -136,8 +151,7 @@ test_equal_content_writes_nothing(void **state)
 
 	begin(f, answer_ready);
 	fake_hp(f, "web", "web", "app");
-	sync_synced(&f->c);
-	fake_spin(f);
+	synced(f);
 	item = sync_item(&f->c, "default", "app");
 	assert_string_equal(f->last_text, "k=one;");
 	assert_int_equal(f->writes, 1);
@@ -223,24 +237,20 @@ test_a_change_is_due_at_once(void **state)
 	fake_spin(f);
 	/* The same again: nothing. */
 	fake_es(f, "app", "store", "1h");
-	sync_commit(&f->c);
-	fake_spin(f);
+	commit(f);
 	assert_int_equal(f->forks, 1);
 	fake_es(f, "app", "store", "2h");
-	sync_commit(&f->c);
-	fake_spin(f);
+	commit(f);
 	assert_int_equal(f->forks, 2);
 	/* Its store; and one that is none of its. */
 	fake_store(f, "another");
-	sync_commit(&f->c);
-	fake_spin(f);
+	commit(f);
 	assert_int_equal(f->forks, 2);
 	fake_put(f, "SecretStore", "store", "{\"apiVersion\":"
 	    "\"external-secrets.io/v1\",\"kind\":\"SecretStore\",\"metadata\":"
 	    "{\"name\":\"store\",\"namespace\":\"default\"},\"spec\":{"
 	    "\"provider\":{\"fake\":{}}}}");
-	sync_commit(&f->c);
-	fake_spin(f);
+	commit(f);
 	assert_int_equal(f->forks, 3);
 	assert_true(item_ready(item));
 }
@@ -368,8 +378,7 @@ test_slow_store_delays_nobody(void **state)
 		fake_es(f, name, store, "1h");
 		claimed(f, name);
 	}
-	sync_commit(&f->c);
-	fake_spin(f);
+	commit(f);
 	assert_int_equal(f->forks, 5);
 	for (i = 0; i < 4; i++)
 		assert_true(item_ready(numbered(f, i)));
@@ -453,13 +462,11 @@ test_annotation_claims(void **state)
 	begin(f, answer_ready);
 	snprintf(json, sizeof(json), text, "node10,xnode1");
 	fake_put(f, "ExternalSecret", "app", json);
-	sync_synced(&f->c);
-	fake_spin(f);
+	synced(f);
 	assert_int_equal(f->forks, 0);
 	snprintf(json, sizeof(json), text, "node2, node1");
 	fake_put(f, "ExternalSecret", "app", json);
-	sync_commit(&f->c);
-	fake_spin(f);
+	commit(f);
 	assert_int_equal(f->forks, 1);
 	assert_string_equal(sync_item(&f->c, "default",
 	    "app")->claims.v[0].name, "node:node1");
@@ -497,14 +504,12 @@ test_first_projection_owns_the_path(void **state)
 	begin(f, answer_ready);
 	fake_hp(f, "a", "web", "app");
 	fake_hp(f, "b", "web/inner", "app");
-	sync_synced(&f->c);
-	fake_spin(f);
+	synced(f);
 	assert_int_equal(f->writes, 1);
 	assert_string_equal(f->last_path, "/run/nodeseal/host/web");
 	/* The first one goes: its files go, then the other has its turn. */
 	fake_drop(f, "HostProjection", "a");
-	sync_commit(&f->c);
-	fake_spin(f);
+	commit(f);
 	assert_int_equal(f->removes, 1);
 	assert_int_equal(f->writes, 2);
 	assert_string_equal(f->last_path, "/run/nodeseal/host/web/inner");
@@ -520,8 +525,7 @@ test_absolute_paths_stay_inside(void **state)
 	fake_hp(f, "b", "/run/nodeseal/hostile", "app");
 	fake_hp(f, "c", "/run/nodeseal/host", "app");
 	fake_hp(f, "d", "/run/nodeseal/host/ok", "app");
-	sync_synced(&f->c);
-	fake_spin(f);
+	synced(f);
 	assert_int_equal(f->writes, 1);
 	assert_string_equal(f->last_path, "/run/nodeseal/host/ok");
 }
@@ -533,11 +537,9 @@ test_projection_moves(void **state)
 
 	begin(f, answer_ready);
 	fake_hp(f, "a", "web", "app");
-	sync_synced(&f->c);
-	fake_spin(f);
+	synced(f);
 	fake_hp(f, "a", "elsewhere", "app");
-	sync_commit(&f->c);
-	fake_spin(f);
+	commit(f);
 	assert_int_equal(f->removes, 1);
 	assert_int_equal(f->writes, 2);
 	assert_string_equal(f->last_path, "/run/nodeseal/host/elsewhere");
@@ -551,8 +553,7 @@ test_deleted_external_secret_keeps_the_files(void **state)
 
 	begin(f, answer_ready);
 	fake_hp(f, "a", "web", "app");
-	sync_synced(&f->c);
-	fake_spin(f);
+	synced(f);
 	fake_drop(f, "ExternalSecret", "app");
 	sync_commit(&f->c);
 	fake_pass(f, 3600000);
@@ -573,13 +574,11 @@ test_swaps_keep_their_distance(void **state)
 
 	begin(f, answer_ready);
 	fake_hp(f, "a", "web", "app");
-	sync_synced(&f->c);
-	fake_spin(f);
+	synced(f);
 	assert_int_equal(f->writes, 1);
 	value = "two";
 	fake_es(f, "app", "store", "2h");
-	sync_commit(&f->c);
-	fake_spin(f);
+	commit(f);
 	assert_int_equal(f->writes, 2);
 	value = "three";
 	fake_es(f, "app", "store", "3h");
@@ -600,8 +599,7 @@ test_failed_write_is_tried_again(void **state)
 	begin(f, answer_ready);
 	fake_hp(f, "a", "web", "app");
 	f->fail_writes = 1;
-	sync_synced(&f->c);
-	fake_spin(f);
+	synced(f);
 	assert_int_equal(f->writes, 1);
 	f->fail_writes = 0;
 	fake_pass(f, 1000);
