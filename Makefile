@@ -197,10 +197,11 @@ test-security:
 	$(DEPS) build test
 	$(MAKE) --no-print-directory -s -j2 all testables
 	$(MAKE) --no-print-directory -s -j2 FLAVOUR=asan all replays
-	$(BUILT) KILLS=200 tests/lib/run.py --jobs 1 --timeout 500 \
-		--log $(B)/log/security $(LONG)
+	$(BUILT) KILLS=200 LONG=1 tests/lib/run.py --jobs 1 --timeout 500 \
+		--log $(B)/log/security $(LONG_TESTS)
 # One after another: the races want both processors.
-LONG := tests/lib/controls.py tests/scenario/crash.py \
+LONG_TESTS := tests/lib/controls.py tests/scenario/crash.py \
+	tests/scenario/bad_stores.py \
 	"$(B)/test/unit/fsproj_attack_test 1000000"
 
 # Against a real OpenBao and csi-sanity, built once outside the tree.

@@ -44,7 +44,7 @@ struct http_client {
 struct incoming {
 	struct http_head head;
 	struct buf *body;
-	int too_large;
+	int body_too_large, head_too_large;
 };
 
 /* One http_do: what its attempts share. */
@@ -200,7 +200,7 @@ on_body(char *p, size_t size, size_t n, void *arg)
 	buf_add(in->body, p, n);
 	if (buf_ok(in->body))
 		return (n);
-	in->too_large = 1;
+	in->body_too_large = 1;
 	return (0);
 }
 
@@ -212,7 +212,7 @@ on_head(char *p, size_t size, size_t n, void *arg)
 	(void)size;
 	if (http_head_line(&in->head, p, n, (int64_t)time(NULL)) == 0)
 		return (n);
-	in->too_large = 1;
+	in->head_too_large = 1;
 	return (0);
 }
 
@@ -428,7 +428,11 @@ failed(const struct exchange *x, const struct incoming *in, CURLcode code,
 	    str_dup("");
 	long sys = 0;
 
-	if (in->too_large || code == CURLE_FILESIZE_EXCEEDED)
+	if (in->head_too_large)
+		return (err_set(err, ERR_LIMIT,
+		    "the answer's head is larger than %u bytes",
+		    HTTP_HEAD_MAX));
+	if (in->body_too_large || code == CURLE_FILESIZE_EXCEEDED)
 		return (err_set(err, ERR_LIMIT,
 		    "the answer is larger than %zu bytes",
 		    x->c->response_max));

@@ -253,15 +253,16 @@ def main():
     parser.add_argument("name", nargs="*")
     args = parser.parse_args()
     os.chdir(ROOT)
-    bad = check_names()
-    if (bad and not args.name) or args.names:
-        print("\n".join(bad), end="\n" if bad else "")
+    bad = [] if args.name else check_names()
+    for i, line in enumerate(bad, 1):
+        print(line if args.names else f"not ok {i} - {line}", flush=True)
+    if args.names:
         sys.exit(1 if bad else 0)
     known, table = sources(), {}
     for c in read_table():
         if not args.name or c.name in args.name:
             table.setdefault(c.name, []).append(c)
-    n = failed = 0
+    n = failed = len(bad)
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         jobs = [pool.submit(control, lines, known[name], args.timeout)
                 for name, lines in table.items()]
