@@ -32,8 +32,8 @@ static const struct {
 	    "\") }}", ERR_LIMIT, "steps" },
 	{ "{{ rsaDecrypt \"RSA-OAEP\" \"\" \"x\" (print \"-----BEGIN RSA "
 	    "PRIVATE KEY-----\\nMIIIIgIBAAKCCAQ/\" (repeat 683 \"////\") "
-	    "\"//8CAwEAAQIBAwIBAwIBAwIBAwIBAwIBAw==\\n-----END RSA PRIVATE KEY-----"
-	    "\\n\") }}", ERR_LIMIT, "bits" },
+	    "\"//8CAwEAAQIBAwIBAwIBAwIBAwIBAwIBAw==\\n"
+	    "-----END RSA PRIVATE KEY-----\\n\") }}", ERR_LIMIT, "bits" },
 	{ "{{ repeat 1000000000 \"x\" }}", ERR_LIMIT, "bytes of memory" },
 	{ "{{ repeat 9223372036854775807 \"xy\" }}", ERR_INVALID,
 	    "strings: Repeat output length overflow" },
