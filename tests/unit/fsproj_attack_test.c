@@ -214,7 +214,21 @@ test_nul_in_name(void **state)
 
 /* --- races -------------------------------------------------------------- */
 
-static volatile int racing;
+/*
+ * Every component of a target in turn is exchanged with a symbolic link that
+ * leads to /mnt/outside, where the rest of the path exists as well: whoever
+ * follows it works there.  One processor is the attacker's.
+ */
+#define OUTSIDE "/mnt/outside"
+
+static struct {
+	char name[128], evil[128];	/* what changes places */
+	volatile unsigned long exchanges, attempts;
+	volatile int stop;
+} attack;
+
+/* So many exchanges a component, at least; with an argument: that many. */
+static unsigned long exchanges = 5000;
 
 /* Two threads on one processor hardly race. */
 static void
@@ -227,23 +241,22 @@ run_on(int cpu)
 	sched_setaffinity(0, sizeof(set), &set);
 }
 
-/* A directory and a symbolic link to the outside change places, for ever. */
 static void *
 exchange(void *arg)
 {
-	const char *const *pair = arg;
 	volatile int pause;
-	unsigned turn = 0;
 
 	run_on(1);
-	while (racing) {
-		syscall(SYS_renameat2, AT_FDCWD, pair[0], AT_FDCWD, pair[1],
-		    RENAME_EXCHANGE);
+	while (!attack.stop) {
+		if (syscall(SYS_renameat2, AT_FDCWD, attack.name, AT_FDCWD,
+		    attack.evil, RENAME_EXCHANGE) == 0)
+			attack.exchanges++;
 		/* at changing distances, so as to meet every moment */
-		for (pause = (int)(turn++ * 37 % 1009); pause > 0; pause--)
+		for (pause = (int)(attack.attempts++ * 37 % 1009); pause > 0;
+		    pause--)
 			continue;
 	}
-	return (NULL);
+	return (arg);
 }
 
 static int last_status;
@@ -256,94 +269,249 @@ keep_status(struct fsproj *s)
 }
 
 static int
-handle(struct fsproj *s, struct fsproj_request q, const char *path)
+handle(struct fsproj *s, struct fsproj_request q, const char *path,
+    const struct file *f)
 {
 	static uint64_t frame[1024];
-	size_t len = frame_build(frame, q, path, NULL, 0);
+	size_t len = frame_build(frame, q, path, f, f ? 1 : 0);
 
 	fsproj_handle(s, frame, len);
 	return (last_status);
 }
 
-/* ${n} writes to ${place}/web/in while web is being exchanged; how many left
- * a trace outside. */
 static int
-race(uint32_t place, const char *root, int n)
+write_at(struct fsproj *s, uint32_t place, const char *path)
 {
-	static struct fsproj s;
-	static char list[64], web[64], evil[64], target[64];
-	const char *const pair[] = { web, evil };
-	int i, escapes = 0, done = 0, refused = 0;
-	cpu_set_t before;
-	pthread_t attacker;
+	static const struct file f = { "d/f", "", 0644, 0, 0 };
+	struct fsproj_request q = { .head.type = FSPROJ_BEGIN, .place = place,
+		.dir_mode = 0755, .files = 1, .next = 1 };
+	const struct fsproj_request end = { .head.type = FSPROJ_COMMIT };
 
-	snprintf(list, sizeof(list), "%s", root);
-	snprintf(web, sizeof(web), "%s/web", root);
-	snprintf(evil, sizeof(evil), "%s/evil", root);
-	snprintf(target, sizeof(target), "%s/web/in", root);
-	fsproj_init(&s);
-	s.send = keep_status;
-	assert_int_equal(roots_add(s.roots, place == FSPROJ_HOST ? ROOT_HOST :
-	    ROOT_PODS, list), 0);
-	mkdir(root, 0755);
-	mkdir(web, 0755);
-	mkdir("/mnt/outside", 0755);
-	assert_int_equal(symlink("/mnt/outside", evil), 0);
-	racing = 1;
-	assert_int_equal(pthread_create(&attacker, NULL, exchange,
-	    (void *)(uintptr_t)pair), 0);
-	sched_getaffinity(0, sizeof(before), &before);
-	run_on(0);
-	for (i = 0; i < n; i++) {
-		struct fsproj_request q = { .head.type = FSPROJ_BEGIN,
-			.place = place, .dir_mode = 0755 };
-
-		if (place == FSPROJ_VOLUME)
-			q.size = q.inodes = 4096;
-		if (handle(&s, q, target) == FSPROJ_OK &&
-		    handle(&s, (struct fsproj_request){
-		    .head.type = FSPROJ_COMMIT }, NULL) == FSPROJ_OK)
-			done++;
-		else
-			refused++;
-		if (access("/mnt/outside/in", F_OK) == 0) {
-			escapes++;
-			umount2("/mnt/outside/in", MNT_DETACH);
-			if (system("rm -rf /mnt/outside/in") != 0)
-				break;
-		}
-		handle(&s, (struct fsproj_request){ .head.type = FSPROJ_REMOVE,
-		    .place = place }, target);
-	}
-	racing = 0;
-	sched_setaffinity(0, sizeof(before), &before);
-	pthread_join(attacker, NULL);
-	print_message("%d writes: %d done, %d refused, %d escaped\n", n, done,
-	    refused, escapes);
-	/* otherwise there was no race */
-	assert_true(refused > 0);
-	unlink(evil);
-	unlink(web);
-	while (umount2(target, MNT_DETACH) == 0)
-		continue;
-	return (escapes);
+	if (place == FSPROJ_VOLUME)
+		q.size = q.inodes = 65536;
+	return (handle(s, q, path, NULL) == FSPROJ_OK ?
+	    handle(s, end, NULL, &f) : last_status);
 }
 
-static int host_writes = 100000, volume_writes = 2000;
+static int
+ask_at(struct fsproj *s, uint16_t type, uint32_t place, const char *path)
+{
+	return (handle(s, (struct fsproj_request){ .head.type = type,
+	    .place = place }, path, NULL));
+}
+
+static void
+server_init(struct fsproj *s, uint32_t place, const char *root, char *list)
+{
+	fsproj_init(s);
+	s->send = keep_status;
+	strcpy(list, root);
+	assert_int_equal(roots_add(s->roots, (enum root_use)place, list), 0);
+}
+
+/* One component in one place, and what stands outside. */
+struct race {
+	uint32_t place;
+	int removing;		/* what is outside must stay, not stay empty */
+	struct fsproj server, keeper;	/* the victim; who fills the outside */
+	char list[2][64];
+	char target[128];
+	char outside[128];	/* where the target is beyond the link */
+	char before[192];	/* its generation before the current one */
+	unsigned long done, refused, escaped;
+};
+
+/* Two generations of ours, which a victim that strays would take for his. */
+static void
+fill_outside(struct race *r)
+{
+	char data[192];
+
+	if (!r->removing)
+		return;
+	assert_int_equal(write_at(&r->keeper, r->place, r->outside), 0);
+	snprintf(data, sizeof(data), "%s/..data", r->outside);
+	snprintf(r->before, sizeof(r->before), "%s/%.63s", r->outside,
+	    link_of(data));
+	assert_int_equal(write_at(&r->keeper, r->place, r->outside), 0);
+}
+
+/* Only what stands outside by right stands there. */
+static void
+check_outside(struct race *r)
+{
+	char cmd[320], data[192];
+
+	snprintf(data, sizeof(data), "%s/..data", r->outside);
+	if (r->removing ? access(r->before, F_OK) == 0 &&
+	    access(data, F_OK) == 0 : access(data, F_OK) == -1)
+		return;
+	r->escaped++;
+	umount2(r->outside, MNT_DETACH);
+	snprintf(cmd, sizeof(cmd), "rm -rf %s/* %s/..?*", r->outside,
+	    r->outside);
+	if (system(cmd) != 0)
+		fail();
+	fill_outside(r);
+}
+
+/* The attacker may get stuck: with a volume on his link's place, or with his
+ * link replaced in the middle of a swap. */
+static void
+restore(int component)
+{
+	umount2(attack.evil, UMOUNT_NOFOLLOW | MNT_DETACH);
+	if (component == 5) {
+		unlink(attack.name);
+		unlink(attack.evil);
+		if (symlink(OUTSIDE "/x", attack.evil) == -1)
+			unlink(attack.name);
+	}
+}
+
+static void
+count_answer(struct race *r, int status)
+{
+	if (status == FSPROJ_OK)
+		r->done++;
+	else
+		r->refused++;
+	check_outside(r);
+}
+
+/* Publish and swap, clean and remove, until there were enough exchanges, and
+ * enough answers of both kinds.  A volume's own name is busy most of the time:
+ * there the attempts count. */
+static void
+race_on(struct race *r, int component)
+{
+	int attempts = component == 4 && r->place == FSPROJ_VOLUME;
+	time_t end = time(NULL) + 10 + (time_t)(exchanges / 5000);
+
+	while (((attempts ? attack.attempts : attack.exchanges) < exchanges ||
+	    r->done < 20 || r->refused < 20) && r->escaped < 20 &&
+	    time(NULL) < end) {
+		count_answer(r, write_at(&r->server, r->place, r->target));
+		count_answer(r, write_at(&r->server, r->place, r->target));
+		count_answer(r, ask_at(&r->server, FSPROJ_CLEAN, r->place,
+		    r->target));
+		count_answer(r, ask_at(&r->server, FSPROJ_REMOVE, r->place,
+		    r->target));
+		restore(component);
+	}
+}
+
+static void
+remove_arena(const char *root)
+{
+	char cmd[64];
+	struct mount_line l;
+
+	while (mount_next(&l, 1) == 1) {
+		int found = 0;
+
+		do
+			if (strncmp(l.path, root, strlen(root)) == 0 ||
+			    strncmp(l.path, OUTSIDE, strlen(OUTSIDE)) == 0)
+				found = umount2(l.path, MNT_DETACH) == 0;
+		while (!found && mount_next(&l, 0) == 1);
+		if (!found)
+			break;
+	}
+	snprintf(cmd, sizeof(cmd), "rm -rf %s " OUTSIDE, root);
+	if (system(cmd) != 0)
+		fail();
+}
+
+/* ${component} 1 to 4 of a/b/c/in; 5 is in/..data. */
+static unsigned long
+race(uint32_t place, int removing, int component)
+{
+	static const char *const above[] = { "", "a/", "a/b/", "a/b/c/",
+		"a/b/c/in/" };
+	static const char *const part[] = { "a", "b", "c", "in", "..data" };
+	static const char *const rest[] = { "/b/c/in", "/c/in", "/in", "", "" };
+	static const char root[] = "/mnt/race";
+	struct race *r = calloc(1, sizeof(*r));
+	unsigned long escaped;
+	cpu_set_t before;
+	pthread_t attacker;
+	char cmd[512];
+
+	assert_non_null(r);
+	r->place = place;
+	r->removing = removing;
+	memset(&attack, 0, sizeof(attack));
+	snprintf(attack.name, sizeof(attack.name), "%s/%s%s", root,
+	    above[component - 1], part[component - 1]);
+	snprintf(attack.evil, sizeof(attack.evil), "%s/%sevil", root,
+	    above[component - 1]);
+	snprintf(r->target, sizeof(r->target), "%s/a/b/c/in", root);
+	snprintf(r->outside, sizeof(r->outside), OUTSIDE "/x%s",
+	    rest[component - 1]);
+	snprintf(cmd, sizeof(cmd), "mkdir -p %s %s && ln -s " OUTSIDE "/x %s",
+	    r->target, r->outside, attack.evil);
+	assert_int_equal(system(cmd), 0);
+	server_init(&r->server, place, root, r->list[0]);
+	server_init(&r->keeper, place, OUTSIDE, r->list[1]);
+	fill_outside(r);
+	assert_int_equal(pthread_create(&attacker, NULL, exchange, NULL), 0);
+	sched_getaffinity(0, sizeof(before), &before);
+	run_on(0);
+	race_on(r, component);
+	attack.stop = 1;
+	sched_setaffinity(0, sizeof(before), &before);
+	pthread_join(attacker, NULL);
+	print_message("%-6s %lu exchanges: %lu done, %lu refused, "
+	    "%lu escaped\n", part[component - 1], attack.exchanges, r->done,
+	    r->refused, r->escaped);
+	/* otherwise there was no race */
+	assert_true(r->escaped || (r->done > 0 && r->refused > 0));
+	assert_true(r->escaped || (place == FSPROJ_VOLUME && component == 4) ||
+	    attack.exchanges >= exchanges);
+	escaped = r->escaped;
+	free(r);
+	remove_arena(root);
+	return (escaped);
+}
+
+static unsigned long
+race_all(uint32_t place, int removing, int components)
+{
+	unsigned long escaped = 0;
+	int i;
+
+	for (i = 1; i <= components; i++)
+		escaped += race(place, removing, i);
+	return (escaped);
+}
 
 static void
 test_symlink_race_host(void **state)
 {
 	(void)state;
-	assert_int_equal(race(FSPROJ_HOST, "/mnt/racehost", host_writes), 0);
+	assert_int_equal(race_all(FSPROJ_HOST, 0, 5), 0);
 }
 
 static void
 test_symlink_race_volume(void **state)
 {
 	(void)state;
-	assert_int_equal(race(FSPROJ_VOLUME, "/mnt/racepods", volume_writes),
-	    0);
+	assert_int_equal(race_all(FSPROJ_VOLUME, 0, 4), 0);
+}
+
+static void
+test_removal_race_host(void **state)
+{
+	(void)state;
+	assert_int_equal(race_all(FSPROJ_HOST, 1, 5), 0);
+}
+
+static void
+test_removal_race_volume(void **state)
+{
+	(void)state;
+	assert_int_equal(race_all(FSPROJ_VOLUME, 1, 4), 0);
 }
 
 /* --- rights ------------------------------------------------------------- */
@@ -439,7 +607,8 @@ test_other_calls_kill(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, start, stop_clean)
 
-/* With a number: so many writes in the races. */
+/* With a number: so many exchanges of each component in the races; 1000000 is
+ * F1 of security-offline.md, a few minutes. */
 int
 main(int argc, char **argv)
 {
@@ -448,6 +617,8 @@ main(int argc, char **argv)
 		T(test_hostile_frames), T(test_nul_in_name),
 		cmocka_unit_test(test_symlink_race_host),
 		cmocka_unit_test(test_symlink_race_volume),
+		cmocka_unit_test(test_removal_race_host),
+		cmocka_unit_test(test_removal_race_volume),
 		T(test_rights_are_gone),
 #if defined(__x86_64__)
 		cmocka_unit_test(test_other_calls_kill),
@@ -455,10 +626,8 @@ main(int argc, char **argv)
 	};
 
 	harness_enter();
-	if (argc > 1) {
-		host_writes = atoi(argv[1]);
-		volume_writes = host_writes / 10;
-	}
+	if (argc > 1)
+		exchanges = strtoul(argv[1], NULL, 10);
 	return (cmocka_run_group_tests_name("fsproj_attack", tests, NULL,
 	    NULL));
 }

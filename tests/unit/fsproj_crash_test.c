@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Old or new, never torn: readers during a thousand swaps, and kill -9 at
- * every stop at a system call of a publish, a swap, a host write and a
- * removal.  Controls: WEAKEN_INPLACE, WEAKEN_SWEEP.
+ * every stop at a system call of a publish, a swap, a host write, a clean-up,
+ * removals and a bind.  Controls: WEAKEN_INPLACE, WEAKEN_SWEEP.
  */
 #include "fsproj_harness.h"
 
@@ -125,17 +125,35 @@ test_reader_during_swaps(void **state)
 	munmap(seen, sizeof(*seen));
 }
 
-enum what { PUBLISH, SWAP, HOST_SWAP, REMOVE };
+enum what { PUBLISH, SWAP, HOST_SWAP, CLEAN, REMOVE, HOST_REMOVE, BIND };
+
+#define SOCK PLUG "/driver/csi.sock"
+
+static uint32_t
+place_of(enum what what)
+{
+	return (what == HOST_SWAP || what == HOST_REMOVE ? FSPROJ_HOST :
+	    FSPROJ_VOLUME);
+}
+
+static const char *
+path_of(enum what what)
+{
+	return (place_of(what) == FSPROJ_HOST ? HOST "/a/k" : TARGET);
+}
 
 /* The client of a process that will be killed: 0 when it got its answer. */
 static int
 client(struct peer *p, enum what what, unsigned n)
 {
-	uint32_t place = what == HOST_SWAP ? FSPROJ_HOST : FSPROJ_VOLUME;
-	const char *path = what == HOST_SWAP ? HOST "/k" : TARGET;
+	uint32_t place = place_of(what);
+	const char *path = path_of(what);
 
-	if (what == REMOVE)
-		return (peer_path(p, &got, FSPROJ_REMOVE, place, path));
+	if (what == BIND)
+		return (peer_path(p, &got, FSPROJ_BIND, 0, SOCK));
+	if (what == CLEAN || what == REMOVE || what == HOST_REMOVE)
+		return (peer_path(p, &got, what == CLEAN ? FSPROJ_CLEAN :
+		    FSPROJ_REMOVE, place, path));
 	return (peer_write(p, &got, place, path, files, generation(n)));
 }
 
@@ -199,30 +217,49 @@ remove_now(uint32_t place, const char *path)
 	return (rc);
 }
 
+/* How many projections the next process finds. */
+static int
+listed_now(void)
+{
+	static struct got item;
+	struct peer p;
+	int n;
+
+	peer_start(&p);
+	n = peer_list(&p, &got, &item);
+	peer_stop(&p);
+	return (n);
+}
+
 static unsigned long step = 5;
 
 static void
 kill_everywhere(enum what what)
 {
-	uint32_t place = what == HOST_SWAP ? FSPROJ_HOST : FSPROJ_VOLUME;
-	const char *path = what == HOST_SWAP ? HOST "/k" : TARGET;
+	uint32_t place = place_of(what);
+	const char *path = path_of(what);
 	unsigned long n, kills = 0, old = 0, new = 0;
+	int removing = what == REMOVE || what == HOST_REMOVE;
 	long is;
 
-	for (n = 1;; n += step) {
+	for (n = 1;; n += removing || what == CLEAN ? 1 : step) {
 		if (what != PUBLISH)
 			assert_int_equal(write_now(place, path, 1), FSPROJ_OK);
+		if (what == CLEAN)
+			assert_int_equal(write_now(place, path, 2), FSPROJ_OK);
 		if (!kill_at(what, n, 2))
 			break;
 		kills++;
 		is = seen_in(path);
-		if (what == PUBLISH) {
-			/* whole, or not there */
-			assert_true(is == 2 || mounts_on(path) == 0);
-		} else if (what == REMOVE)
-			assert_true(is == 1 || mounts_on(path) == 0);
+		if (what == PUBLISH)	/* whole, or not there */
+			assert_true(is == 2 || (is == -2 &&
+			    mounts_on(path) == 0));
+		else if (removing)
+			assert_true(is == 1 || (is == -2 &&
+			    mounts_on(path) == 0));
 		else
-			assert_true(is == 1 || is == 2);
+			assert_true((is == 1 && what != CLEAN) || is == 2);
+		assert_int_equal(listed_now(), is > 0);
 		old += is != 2;
 		new += is == 2;
 		/* and the next process goes on */
@@ -240,7 +277,7 @@ kill_everywhere(enum what what)
 	print_message("%lu kills: %lu times the old state, %lu the new\n",
 	    kills, old, new);
 	assert_true(kills >= 10);
-	if (what != REMOVE)
+	if (!removing && what != CLEAN)
 		assert_true(old > 0 && new > 0);
 }
 
@@ -266,14 +303,56 @@ test_kill_host_swap(void **state)
 }
 
 static void
+test_kill_clean(void **state)
+{
+	(void)state;
+	kill_everywhere(CLEAN);
+}
+
+static void
 test_kill_remove(void **state)
 {
 	(void)state;
-	step = 1;
 	kill_everywhere(REMOVE);
 }
 
-/* With a number: kill at every so many-th stop; 1 is every one. */
+static void
+test_kill_host_remove(void **state)
+{
+	(void)state;
+	kill_everywhere(HOST_REMOVE);
+}
+
+/* The socket is not there or it listens, and the next process replaces what
+ * stands there; nothing else stays in the directory. */
+static void
+test_kill_bind(void **state)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX, .sun_path = SOCK };
+	struct peer p;
+	unsigned long n;
+
+	(void)state;
+	for (n = 1; kill_at(BIND, n, 0); n++) {
+		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+		peer_start(&p);
+		assert_int_equal(peer_path(&p, &got, FSPROJ_BIND, 0, SOCK), 0);
+		assert_int_equal(connect(fd, (struct sockaddr *)&sun,
+		    sizeof(sun)), 0);
+		close(fd);
+		close(got.fds[0]);
+		peer_stop(&p);
+		assert_string_equal(names_in(PLUG "/driver"), "csi.sock ");
+		if (n % 2)
+			unlink(SOCK);
+	}
+	print_message("%lu kills\n", n - 1);
+	assert_true(n > 10);
+}
+
+/* With a number: kill at every so many-th stop; 1 is every one, in a few
+ * minutes. */
 int
 main(int argc, char **argv)
 {
@@ -282,7 +361,10 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_kill_publish),
 		cmocka_unit_test(test_kill_swap),
 		cmocka_unit_test(test_kill_host_swap),
+		cmocka_unit_test(test_kill_clean),
 		cmocka_unit_test(test_kill_remove),
+		cmocka_unit_test(test_kill_host_remove),
+		cmocka_unit_test(test_kill_bind),
 	};
 
 	harness_enter();

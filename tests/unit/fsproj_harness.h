@@ -8,6 +8,25 @@
  * or sanitized build tests what it built.  Everything happens in a mount
  * namespace of the test's own, on a tmpfs on /mnt.
  */
+#include <errno.h>
+#include <string.h>
+#include <sys/mount.h>
+
+/* A kernel before 6.4: tmpfs has no noswap. */
+static int harness_no_noswap;
+
+static inline int
+harness_fsconfig(int fd, unsigned cmd, const char *key, const void *value,
+    int aux)
+{
+	if (harness_no_noswap && key && strcmp(key, "noswap") == 0) {
+		errno = EINVAL;
+		return (-1);
+	}
+	return (fsconfig(fd, cmd, key, value, aux));
+}
+#define fsconfig harness_fsconfig
+
 int fsproj_main(int argc, char **argv);
 #define main fsproj_main
 #include "fsproj/path.c"
@@ -18,6 +37,7 @@ int fsproj_main(int argc, char **argv);
 #include "fsproj/rights.c"
 #include "fsproj/main.c"
 #undef main
+#undef fsconfig
 
 #include <sched.h>
 #include <setjmp.h>

@@ -296,6 +296,37 @@ test_socket_peers(void **state)
 	assert_false(served[2]);
 }
 
+/* --peer-dirs: made or taken over before anything else, never by a link. */
+static void
+test_peer_dirs(void **state)
+{
+	struct peer other;
+	struct stat st;
+	int status;
+
+	(void)state;
+	mkdir("/mnt/there", 0755);
+	peer_start_with(&other, (const char *[]){ "--peer-uid", "65532",
+	    "--peer-dirs", (char []){ "/mnt/there:/mnt/new" }, NULL });
+	assert_int_equal(peer_path(&other, &got, FSPROJ_HELLO, 0, NULL), 0);
+	assert_int_equal(peer_stop(&other), 0);
+	assert_int_equal(stat("/mnt/there", &st), 0);
+	assert_int_equal(st.st_mode, S_IFDIR | 0700);
+	assert_int_equal(st.st_uid, 65532);
+	assert_int_equal(stat("/mnt/new", &st), 0);
+	assert_int_equal(st.st_mode, S_IFDIR | 0700);
+	assert_int_equal(st.st_gid, 65532);
+	assert_int_equal(symlink("/mnt/plug", "/mnt/link"), 0);
+	peer_start_with(&other, (const char *[]){ "--peer-uid", "65532",
+	    "--peer-dirs", (char []){ "/mnt/link" }, NULL });
+	assert_int_equal(waitpid(other.pid, &status, 0), other.pid);
+	close(other.sock);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+	assert_int_equal(stat(PLUG, &st), 0);
+	assert_int_equal(st.st_uid, 0);
+	unlink("/mnt/link");
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, start, stop_clean)
 
 int
@@ -305,6 +336,7 @@ main(void)
 		T(test_layout_and_life), T(test_foreign_things_stay),
 		T(test_abort), T(test_overlong_and_outside),
 		T(test_disk_roots), T(test_bind), T(test_socket_peers),
+		T(test_peer_dirs),
 	};
 
 	harness_enter();

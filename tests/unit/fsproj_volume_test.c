@@ -417,6 +417,60 @@ test_target_rules(void **state)
 	    PODS "/target"), FSPROJ_OK);
 }
 
+/* Kernels before 6.4 do not know noswap: that is said, and all else works. */
+static void
+test_without_noswap(void **state)
+{
+	struct peer old;
+
+	(void)state;
+	harness_no_noswap = 1;
+	peer_start(&old);
+	assert_int_equal(peer_path(&old, &got, FSPROJ_HELLO, 0, NULL), 0);
+	assert_true(got.fixed.flags & FSPROJ_F_SWAPPABLE);
+	assert_int_equal(peer_write(&old, &got, FSPROJ_VOLUME, TARGET, three,
+	    3), FSPROJ_OK);
+	assert_null(strstr(mount_line_of(TARGET), "noswap"));
+	assert_non_null(strstr(mount_line_of(TARGET), "size=256k"));
+	assert_int_equal(peer_write(&old, &got, FSPROJ_VOLUME, TARGET, three,
+	    3), FSPROJ_OK);
+	/* and it grows there, too */
+	assert_int_equal(peer_ask(&old, &got, (struct fsproj_request){
+	    .head.type = FSPROJ_BEGIN, .place = FSPROJ_VOLUME,
+	    .dir_mode = 0755, .size = 8 << 20, .inodes = 4096 }, TARGET,
+	    NULL, 0), FSPROJ_OK);
+	assert_int_equal(peer_ask(&old, &got, (struct fsproj_request){
+	    .head.type = FSPROJ_COMMIT }, NULL, NULL, 0), FSPROJ_OK);
+	assert_non_null(strstr(mount_line_of(TARGET), "size=8192k"));
+	assert_int_equal(peer_stop(&old), 0);
+	harness_no_noswap = 0;
+}
+
+/* A kernel without SELinux: the error names the option, nothing is mounted,
+ * and what needs no mount goes on. */
+static void
+test_volume_context(void **state)
+{
+	struct peer labelled;
+
+	(void)state;
+	if (access("/sys/fs/selinux/enforce", F_OK) == 0)
+		skip();
+	peer_start_with(&labelled, (const char *[]){ "--volume-context",
+	    "system_u:object_r:container_file_t:s0", NULL });
+	assert_int_equal(peer_begin(&labelled, &got, FSPROJ_VOLUME, TARGET, 1),
+	    FSPROJ_INVALID);
+	assert_non_null(strstr(got.text, "--volume-context system_u:"));
+	assert_non_null(strstr(got.text, "SELinux"));
+	assert_int_equal(mounts_on(TARGET), 0);
+	assert_int_equal(access(TARGET, F_OK), -1);
+	assert_int_equal(peer_write(&labelled, &got, FSPROJ_HOST, HOST "/x",
+	    three, 3), FSPROJ_OK);
+	assert_int_equal(peer_path(&labelled, &got, FSPROJ_REMOVE, FSPROJ_HOST,
+	    HOST "/x"), FSPROJ_OK);
+	assert_int_equal(peer_stop(&labelled), 0);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, start, stop_clean)
 
 int
@@ -431,7 +485,8 @@ main(void)
 		T(test_names_taken_twice), T(test_repairs),
 		T(test_list_and_restart), T(test_remove),
 		T(test_leftover_under_the_mount), T(test_foreign_mount),
-		T(test_target_rules),
+		T(test_target_rules), T(test_without_noswap),
+		T(test_volume_context),
 	};
 
 	harness_enter();
