@@ -229,6 +229,23 @@ static const struct projector fsproj = { projector_connected,
 	projector_degraded, projector_write, projector_remove, projector_list,
 	projector_bind, projector_free };
 
+/* --require-sandbox: fsproj's first answer says what its kernel lacks. */
+static int
+fsproj_refused(struct core *c)
+{
+#ifdef WEAKEN_REQUIRE_SANDBOX
+	return (0);
+#endif
+	if (!c->cfg->require_sandbox ||
+	    !(c->projector->degraded(c->proj) & PROJ_SWAPPABLE))
+		return (0);
+	log_error("tmpfs without noswap: files in volumes may reach swap: run "
+	    "without --require-sandbox");
+	c->refused = 1;
+	loop_stop(c->loop);
+	return (1);
+}
+
 static void
 on_list(void *arg, const struct proj_found *found, size_t n,
     const struct err *err)
@@ -243,6 +260,8 @@ on_list(void *arg, const struct proj_found *found, size_t n,
 		log_warn("list of what is mounted: %s", err_msg(err));
 		return;
 	}
+	if (fsproj_refused(c))
+		return;
 	volumes_paths(c, ours);
 	hosts_paths(c, ours);
 	strmap_free(c->found);
@@ -465,9 +484,11 @@ sandbox(const struct core *c, struct err *err)
 	struct sandbox_report report = { .n = 0 };
 	size_t i;
 
+#ifndef WEAKEN_REQUIRE_SANDBOX
 	if (cfg->require_sandbox && keys_degraded(c->keys))
 		return (err_set(err, ERR_DENIED, "%s: run without "
 		    "--require-sandbox", keys_degraded(c->keys)));
+#endif
 	if (sandbox_enter(SANDBOX_CORE, NULL, cfg->require_sandbox, &report,
 	    err) == -1)
 		return (-1);
@@ -511,11 +532,13 @@ core_main(const struct run_config *cfg, int keeper_fd)
 		loop_free(loop);
 		return (1);
 	}
-	if (start(&c, keeper_fd, &err) == -1)
+	if (start(&c, keeper_fd, &err) == -1) {
 		log_error("%s", err_msg(&err));
-	else {
+		if (cfg->require_sandbox && err.kind == ERR_DENIED)
+			rc = KEEPER_REFUSED;
+	} else {
 		loop_run(loop);
-		rc = c.keeper_gone;
+		rc = c.refused ? KEEPER_REFUSED : c.keeper_gone;
 	}
 	for (i = 0; i < ARRAY_LEN(c.signals); i++)
 		if (c.signals[i])

@@ -102,7 +102,7 @@ struct core {
 
 	/* The wires to the other processes; nothing of them in a unit test. */
 	struct chan *keeper;
-	int keeper_gone, keeper_ready;
+	int keeper_gone, keeper_ready, refused;
 	struct status_server *status;
 	struct csi_driver csi[CORE_DRIVERS];
 	int csi_started;

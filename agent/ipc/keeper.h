@@ -38,6 +38,10 @@ enum keeper_frame {
 
 #define KEEPER_FRAME_MAX 4096
 
+/* Exit status of a child that must not run as things are (--require-sandbox):
+ * it is not started again, the keeper ends. */
+#define KEEPER_REFUSED 77
+
 /* Descriptor numbers by which a started program finds its channel. */
 #define KEEPER_CHILD_FD 3
 

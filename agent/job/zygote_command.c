@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/sandbox.h"
+#include "ipc/keeper.h"
 #include "job/fetch.h"
 #include "job/read.h"
 #include "job/zygote.h"
@@ -144,5 +145,7 @@ zygote_command(int argc, char **argv)
 	rc = serve(&c, &err);
 	if (rc == -1)
 		log_error("zygote: %s", err_msg(&err));
+	if (rc == -1 && c.require_sandbox && err.kind == ERR_DENIED)
+		return (KEEPER_REFUSED);
 	return (rc == 0 ? 0 : 1);
 }

@@ -28,6 +28,7 @@
 
 #define STOP_MS 4000		/* core's time after SIGTERM; all in 5 s */
 #define SEND_MS 2000
+#define CORE_END_MS 1000	/* from the end of its channel to its own */
 #define SOCKETS_MAX 5
 #define RETRY_FSPROJ_MS 500	/* connecting to --fsproj */
 
@@ -45,11 +46,13 @@ struct keeper {
 	struct listening sockets[SOCKETS_MAX];
 	size_t nsockets;
 	int core_fd;		/* our end of core's channel; -1 */
+	int64_t core_by;	/* without it: when core is killed */
 	int signal_fd;
 	int notes_fd;		/* <run>/volumes */
 	int fsproj_wanted;	/* --fsproj: connect (again) at fsproj_at */
 	int64_t fsproj_at;
 	int stopping;
+	int refused;		/* a child must not run as things are */
 	int64_t stop_by;
 };
 
@@ -74,7 +77,15 @@ send_fd(struct keeper *k, uint16_t type, const char *name, int fd,
 	    fd == -1 ? 0 : 1, SEND_MS, err));
 }
 
-/* A core that does not take what it is given is ended and started again. */
+/* A core that no longer hears or speaks ends by itself, and may have something
+ * to say about it; if not, it is ended. */
+static void
+core_lost(struct keeper *k)
+{
+	close(fd_steal(&k->core_fd));
+	k->core_by = now_ms() + CORE_END_MS;
+}
+
 static void
 give(struct keeper *k, uint16_t type, const char *name, int fd)
 {
@@ -84,7 +95,7 @@ give(struct keeper *k, uint16_t type, const char *name, int fd)
 		return;
 	if (send_fd(k, type, name, fd, &err) == -1) {
 		log_warn("core takes no frames: %s", err_msg(&err));
-		child_stop(&k->child[CORE], SIGKILL);
+		core_lost(k);
 	}
 }
 
@@ -222,8 +233,7 @@ from_core(struct keeper *k)
 	if ((rc = frame_recv(k->core_fd, &f, SEND_MS, &err)) != 1) {
 		if (rc == -1)
 			log_warn("core: %s", err_msg(&err));
-		close(fd_steal(&k->core_fd));
-		child_stop(&k->child[CORE], SIGKILL);
+		core_lost(k);
 		return;
 	}
 	wire_init(&w, f.body.data, f.body.len);
@@ -398,6 +408,16 @@ catch_signals(struct keeper *k, struct err *err)
 /* --- the loop ----------------------------------------------------------- */
 
 static void
+stop(struct keeper *k, int64_t now)
+{
+	if (k->stopping)
+		return;
+	k->stopping = 1;
+	k->stop_by = now + STOP_MS;
+	child_stop(&k->child[CORE], SIGTERM);
+}
+
+static void
 reap(struct keeper *k, int64_t now)
 {
 	int status;
@@ -409,6 +429,11 @@ reap(struct keeper *k, int64_t now)
 
 			if (c->pid != pid)
 				continue;
+			if (WIFEXITED(status) &&
+			    WEXITSTATUS(status) == KEEPER_REFUSED) {
+				k->refused = 1;
+				stop(k, now);
+			}
 			if (k->stopping)
 				c->pid = 0;
 			else
@@ -440,11 +465,7 @@ signals(struct keeper *k, int64_t now)
 			child_stop(&k->child[CORE], SIGHUP);
 			continue;
 		}
-		if (k->stopping)
-			continue;
-		k->stopping = 1;
-		k->stop_by = now + STOP_MS;
-		child_stop(&k->child[CORE], SIGTERM);
+		stop(k, now);
 	}
 }
 
@@ -488,6 +509,9 @@ wait_ms(const struct keeper *k, int64_t now)
 		if (k->child[i].argv != NULL && w >= 0 && w < least)
 			least = w;
 	}
+	if (!k->stopping && k->core_fd == -1 && k->child[CORE].pid != 0 &&
+	    k->core_by - now < least)
+		least = k->core_by > now ? k->core_by - now : 0;
 	if (k->fsproj_wanted && k->fsproj_at - now < least)
 		least = k->fsproj_at > now ? k->fsproj_at - now : 0;
 	return ((int)least);
@@ -517,6 +541,8 @@ turn(struct keeper *k)
 	if (k->core_fd != -1 && p[1].revents != 0)
 		from_core(k);
 	reap(k, now);
+	if (!k->stopping && k->core_fd == -1 && now >= k->core_by)
+		child_stop(&k->child[CORE], SIGKILL);
 	stop_others(k);
 	if (!k->stopping)
 		start_due(k, now);
@@ -571,7 +597,8 @@ keeper_main(const struct run_config *cfg, int argc, char **argv,
 		start_due(&k, now_ms());
 		while (!k.stopping || !all_ended(&k))
 			turn(&k);
-		rc = 0;
+		rc = k.refused ? err_set(err, ERR_DENIED, "a process "
+		    "refuses to run: see above") : 0;
 	}
 	keeper_clear(&k);
 	return (rc);

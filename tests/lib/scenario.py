@@ -53,8 +53,9 @@ class Agent:
     """`nodeseal run` over a folder of manifests, with directories of its own."""
 
     def __init__(self, *flags, csi=True, env=None, dir_mode=0o700,
-                 kubelet=None):
-        """kubelet: its root directory, when there is a real one."""
+                 kubelet=None, lacks=()):
+        """kubelet: its root directory, when there is a real one; lacks: what
+        the kernel has not (tests/tools/deny.c)."""
         self.base = tempfile.mkdtemp(prefix="nodeseal-")
         os.chmod(self.base, dir_mode)
         self.manifests = os.path.join(self.base, "manifests")
@@ -70,6 +71,8 @@ class Agent:
             "--node", "node1", "--log-level", "debug"]
         self.flags += ["--csi"] if csi else []
         self.flags += list(flags)
+        self.before = [os.path.join(BUILD, "test/tools/deny"),
+                       ",".join(lacks)] if lacks else []
         self.env = dict(os.environ, **(env or {}))
         self.process = None
         self.log_path = os.path.join(self.base, "log")
@@ -95,7 +98,7 @@ class Agent:
     def start(self):
         log = open(self.log_path, "ab")
         self.process = subprocess.Popen(
-            [NODESEAL, "run", *self.flags], stderr=log, stdout=log,
+            [*self.before, NODESEAL, "run", *self.flags], stderr=log, stdout=log,
             stdin=subprocess.DEVNULL, env=self.env)
         log.close()
 
