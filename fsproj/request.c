@@ -443,9 +443,9 @@ static int
 dispatch(struct fsproj *s, const void *frame, size_t len)
 {
 	uint16_t type = s->reply.head.type;
-	const struct ask *a = asks + type;
+	const struct ask *a = &asks[type < COUNT(asks) ? type : 0];
 
-	if (type >= COUNT(asks) || !a->handler)
+	if (!a->handler)
 		return (fail_invalid("unknown request"));
 	if (proto_parse(frame, len, a->has, &s->request) == -1)
 		return (-1);

@@ -30,6 +30,7 @@ static struct {
 	char where[256];
 } volumes[VOLUMES];			/* those that are */
 static unsigned nvolumes;
+static volatile int logged;
 
 /* With REFUSE every third call fails, another one from frame to frame. */
 static int
@@ -217,6 +218,7 @@ play_fstatfs(int fd, struct statfs *st)
 #define fopen play_fopen
 #define rewind write_table
 #define fstatfs play_fstatfs
+#define dprintf(fd, ...) (logged += snprintf(NULL, 0, __VA_ARGS__))
 #include "fsproj/path.c"
 #include "fsproj/mount.c"
 #include "fsproj/writer.c"
@@ -226,6 +228,7 @@ play_fstatfs(int fd, struct statfs *st)
 #undef statx
 #undef fopen
 
+#include <ftw.h>
 #include <sched.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -275,6 +278,14 @@ start(void)
 	mount_probe();
 }
 
+static int
+remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	(void)st, (void)type;
+	return (at->level ? remove(path) : 0);
+}
+
+/* A host directory may lie deeper than any generation. */
 static void
 empty(int dir)
 {
@@ -282,7 +293,9 @@ empty(int dir)
 	const char *name;
 
 	while ((name = path_next(&d, dir)))
-		tree_remove(dir, name, 0);
+		if (tree_remove(dir, name, 0) == -1)
+			nftw(path_of(dir), remove_one, 64,
+			    FTW_DEPTH | FTW_PHYS);
 }
 
 static void
