@@ -202,7 +202,8 @@ test-security:
 # One after another: the races want both processors.
 LONG_TESTS := tests/lib/controls.py tests/scenario/crash.py \
 	tests/scenario/bad_stores.py \
-	"$(B)/test/unit/fsproj_attack_test 1000000"
+	"$(B)/test/unit/fsproj_attack_test 1000000" \
+	"$(B)/test/unit/fsproj_crash_test 1"
 
 # Against a real OpenBao and csi-sanity, built once outside the tree.
 test-peers:

@@ -21,14 +21,14 @@ enum { SOCKET = 256, FD, PEER_UID, ON_DISK, CONTEXT };
 static const struct argp_option options[] = {
 	{ "socket", SOCKET, "PATH", 0, "listen here, one peer at a time", 0 },
 	{ "fd", FD, "N", 0, "the peer is at this descriptor", 0 },
-	{ "peer-uid", PEER_UID, "UID", 0, "may be the peer, beside root", 0 },
-	{ "peer-dirs", ROOT_PEER, "DIR[:DIR]", 0, "made for the peer", 0 },
-	{ "pods-dir", ROOT_PODS, "DIR", 0, "where volumes are mounted", 0 },
+	{ "peer-uid", PEER_UID, "UID", 0, "may be the peer, as root may", 0 },
+	{ "peer-dirs", ROOT_PEER, "DIR[:DIR]", 0, "made and given to it", 0 },
+	{ "pods-dir", ROOT_PODS, "DIR", 0, "volumes are mounted there", 0 },
 	{ "host-dirs", ROOT_HOST, "DIR[:DIR]", 0,
 	    "host projections; one that is on a disk gets a tmpfs", 0 },
-	{ "host-dirs-on-disk", ON_DISK, NULL, 0, "it stays on its disk", 0 },
-	{ "bind-dirs", ROOT_BIND, "DIR[:DIR]", 0, "where sockets are", 0 },
-	{ "volume-context", CONTEXT, "LABEL", 0, "SELinux, of volumes", 0 },
+	{ "host-dirs-on-disk", ON_DISK, NULL, 0, "they stay there", 0 },
+	{ "bind-dirs", ROOT_BIND, "DIR[:DIR]", 0, "sockets lie there", 0 },
+	{ "volume-context", CONTEXT, "LABEL", 0, "SELinux's", 0 },
 	{ 0 }
 };
 
@@ -159,31 +159,35 @@ make_peer_dirs(const struct root *r, uid_t peer)
 	return (0);
 }
 
-static int
-listen_on(char *path, uid_t peer)
+/* Whatever the moment, the next process finds its way (PROTOCOL). */
+static void
+stop(int signo)
 {
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	cleanup_fd int dir = open(dirname(strdupa(path)), O_PATH | O_DIRECTORY |
-	    O_CLOEXEC);
-
-	if (fd == -1 || dir == -1)
-		return (fail_sys("--socket %s", path));
-	return (fsproj_listen(fd, dir, basename(path), peer) ? -1 : fd);
+	_exit(signo != SIGTERM);
 }
 
-/* Ended at whatever moment, the next process finds its way (PROTOCOL). */
 static int
 run(struct fsproj *s)
 {
+	cleanup_fd int dir = -1;
 	const char *step = "/";
 	int listener = -1;
 
 	signal(SIGHUP, SIG_IGN);
-	if (make_peer_dirs(s->roots, s->peer) == -1 || (s->socket &&
-	    (listener = listen_on(s->socket, s->peer)) == -1))
+	/* As the first process of a container it would not end by itself. */
+	signal(SIGTERM, stop);
+	if (make_peer_dirs(s->roots, s->peer) == -1)
 		return (-1);
-	if (!s->socket && (fcntl(s->sock, F_SETFD, FD_CLOEXEC) == -1 ||
-	    fcntl(s->sock, F_SETFL, 0) == -1))
+	if (s->socket) {
+		listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+		dir = open(dirname(strdupa(s->socket)), O_PATH | O_DIRECTORY |
+		    O_CLOEXEC);
+		if (listener == -1 || dir == -1)
+			return (fail_sys("--socket %s", s->socket));
+		if (fsproj_listen(listener, dir, basename(s->socket), s->peer))
+			return (-1);
+	} else if (fcntl(s->sock, F_SETFD, FD_CLOEXEC) == -1 ||
+	    fcntl(s->sock, F_SETFL, 0) == -1)
 		return (fail_sys("--fd"));
 	if (chdir("/") == -1 || (step = rights_drop()))
 		return (fail_sys("%s", step));
@@ -202,15 +206,14 @@ main(int argc, char **argv)
 	    "The privileged part of Nodeseal: does what its one peer asks for, "
 	    "beneath these directories and nowhere else.", NULL, NULL, NULL };
 	static struct fsproj s;
-	int rc;
 
 	fsproj_init(&s);
 	s.send = send_frame;
 	argp_err_exit_status = 2;
 	argp_parse(&argp, argc, argv, 0, NULL, &s);
-	rc = run(&s);
-	if (rc == -1)
-		dprintf(STDERR_FILENO, "error fsproj: %s\n", fail.msg);
 	/* Not exit: what runs there may not agree with the sandbox. */
-	_exit(rc ? 1 : 0);
+	if (run(&s) == 0)
+		_exit(0);
+	dprintf(STDERR_FILENO, "error fsproj: %s\n", fail.msg);
+	_exit(1);
 }

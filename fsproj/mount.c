@@ -41,12 +41,10 @@ set(int fs, const char *key, const char *fmt, ...)
 static int
 set_room(int fs, uint64_t size, uint32_t inodes)
 {
-	if (set(fs, "size", "%" PRIu64, size) == -1 ||
-	    set(fs, "nr_inodes", "%" PRIu32, inodes) == -1)
-		return (-1);
-	/* Also when it grows: the kernel takes its absence for a change. */
-	return (noswap ? fsconfig(fs, FSCONFIG_SET_FLAG, "noswap", NULL, 0) :
-	    0);
+	/* noswap also when it grows: its absence is taken for a change. */
+	return (set(fs, "size", "%" PRIu64, size) == -1 ||
+	    set(fs, "nr_inodes", "%" PRIu32, inodes) == -1 || (noswap &&
+	    fsconfig(fs, FSCONFIG_SET_FLAG, "noswap", NULL, 0)) ? -1 : 0);
 }
 
 int
@@ -169,9 +167,7 @@ mount_next(struct mount_line *l, int first)
 	static size_t size;
 	char type[32] = "", source[64] = "", *dash, *tag;
 
-	if (!table)
-		table = fopen(TABLE, "re");
-	if (!table)
+	if (!table && !(table = fopen(TABLE, "re")))
 		return (fail_sys(TABLE));
 	if (first)
 		rewind(table);

@@ -296,6 +296,38 @@ test_socket_peers(void **state)
 	assert_false(served[2]);
 }
 
+/* In a container it is the first process: a signal without a handler would not
+ * reach it. */
+static void
+test_ends_as_first_process(void **state)
+{
+	int status, tries = 0;
+	pid_t pid;
+
+	(void)state;
+	pid = fork();
+	if (pid == 0) {
+		struct peer first;
+
+		if (unshare(CLONE_NEWPID) == -1)
+			_exit(2);
+		peer_start(&first);
+		if (peer_path(&first, &got, FSPROJ_HELLO, 0, NULL) != 0 ||
+		    kill(first.pid, SIGTERM) == -1)
+			_exit(3);
+		while (waitpid(first.pid, &status, WNOHANG) == 0) {
+			if (++tries > 2000) {
+				kill(first.pid, SIGKILL);
+				_exit(4);
+			}
+			usleep(1000);
+		}
+		_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 5);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 /* --peer-dirs: made or taken over before anything else, never by a link. */
 static void
 test_peer_dirs(void **state)
@@ -336,7 +368,7 @@ main(void)
 		T(test_layout_and_life), T(test_foreign_things_stay),
 		T(test_abort), T(test_overlong_and_outside),
 		T(test_disk_roots), T(test_bind), T(test_socket_peers),
-		T(test_peer_dirs),
+		T(test_peer_dirs), T(test_ends_as_first_process),
 	};
 
 	harness_enter();
