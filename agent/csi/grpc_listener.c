@@ -74,6 +74,8 @@ conn_close(struct conn *c)
 	buf_clear(&c->out);
 	close(c->fd);
 	free(c);
+	if (!l->spare && l->watch)
+		l->spare = grpc_session_new(l->methods, l->arg, NULL);
 }
 
 /* Write what the session has.  1: all of it; 0: the socket is full; -1: the
@@ -224,7 +226,7 @@ on_conn(void *arg, int events)
 }
 
 /* A session takes some 20 KiB in a dozen pieces: who connects should not have
- * to wait for that, so the next one is made when this one is served. */
+ * to wait for that, so one is made when somebody leaves. */
 static struct grpc_session *
 take_session(struct grpc_listener *l)
 {
@@ -257,10 +259,14 @@ conn_open(struct grpc_listener *l, int fd)
 		return;
 	}
 	grpc_session_set_budget(c->session, &l->budget);
-	/* What the peer has sent already, at once: its call is under way while
-	 * we see to the rest, and one packet answers all of it. */
+	/* What the peer has sent already, at once: one packet answers all of
+	 * it, and the peer goes on while we see to the rest. */
 	if (conn_read_some(c) == -1)
 		return;
+	if (conn_write(c) == -1) {
+		conn_close(c);
+		return;
+	}
 	grpc_session_set_wake(c->session, on_wake, c);
 	c->watch = loop_fd_new(l->loop, fd, on_conn, c, NULL);
 	c->timer = loop_timer_new(l->loop, on_wake, c);
@@ -358,12 +364,8 @@ on_accept(void *arg, int events)
 		fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd == -1 && (errno == EINTR || errno == ECONNABORTED))
 			continue;
-		if (fd == -1 && errno == EAGAIN) {
-			if (!l->spare)
-				l->spare = grpc_session_new(l->methods,
-				    l->arg, NULL);
+		if (fd == -1 && errno == EAGAIN)
 			return;
-		}
 		if (fd == -1) {
 			/* No descriptors or no memory: not in a busy loop. */
 			accept_later(l);

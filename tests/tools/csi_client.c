@@ -385,7 +385,10 @@ static const struct command {
 struct rpc {
 	struct gc g;
 	int fd;
+	const char *path, *authority;
+	char timeout[32];
 	unsigned char *msg;
+	size_t len;
 	int64_t took_us;		/* 0: not over */
 };
 
@@ -402,14 +405,12 @@ static void
 rpc_open(struct rpc *r, const struct options *o, const struct command *c,
     long i)
 {
-	char timeout[32];
-	size_t len;
-
 	gc_open(&r->g);
 	r->fd = -1;
-	r->msg = c->frame(o, i, &len);
-	snprintf(timeout, sizeof(timeout), "%ldm", o->timeout_ms);
-	gc_start(&r->g, c->path, o->authority, timeout, r->msg, len);
+	r->path = c->path;
+	r->authority = o->authority;
+	r->msg = c->frame(o, i, &r->len);
+	snprintf(r->timeout, sizeof(r->timeout), "%ldm", o->timeout_ms);
 }
 
 static void
@@ -488,6 +489,10 @@ rpc_read(struct rpc *r)
 		return (1);
 	if (nghttp2_session_mem_recv(r->g.ng, in, (size_t)n) < 0)
 		return (1);
+	/* As grpc-go: no request before the server's settings. */
+	if (r->g.n == 0 && r->g.settings)
+		gc_start(&r->g, r->path, r->authority, r->timeout, r->msg,
+		    r->len);
 	(void)rpc_write(r);
 	return (r->g.calls[0].closed);
 }
