@@ -178,7 +178,7 @@ int writer_remove(int root);
 /* --- request.c: the table of all that can be asked ----------------------- */
 /* What a request works on: its target and, from BEGIN to COMMIT, the write. */
 struct transaction {
-	int open;		/* a write is under way: the rest stays */
+	enum { IDLE, WRITING, STORED } open;	/* if not IDLE the rest stays */
 	int base;		/* the root that the target lies beneath */
 	const char *rel;	/* the target below it; for the request only */
 	int parent;		/* of the target */

@@ -4,9 +4,8 @@
 
 #include <stdint.h>
 
-/* What travels between nodeseal-fsproj and its one peer; PROTOCOL says in prose
- * what it means and which request may come when.  This is the only header of
- * fsproj/ that others include. */
+/* What travels between nodeseal-fsproj and its one peer: PROTOCOL says what may
+ * come when.  This is the only header of fsproj/ that others include. */
 #define FSPROJ_MAGIC 0x4a50464eu	/* "NFPJ" */
 #define FSPROJ_VERSION 1
 
@@ -25,7 +24,8 @@
 
 enum fsproj_type {
 	FSPROJ_HELLO = 1, FSPROJ_BEGIN, FSPROJ_FILES, FSPROJ_COMMIT,
-	FSPROJ_ABORT, FSPROJ_CLEAN, FSPROJ_REMOVE, FSPROJ_LIST, FSPROJ_BIND
+	FSPROJ_ABORT, FSPROJ_CLEAN, FSPROJ_REMOVE, FSPROJ_LIST, FSPROJ_BIND,
+	FSPROJ_STORE, FSPROJ_PLACE
 };
 
 /* A mount of its own beneath --pods-dir; a directory beneath --host-dirs. */

@@ -96,7 +96,8 @@ find_target(struct fsproj *s)
 	static const char *const flags[] = { [ROOT_PODS] = "--pods-dir",
 		[ROOT_HOST] = "--host-dirs", [ROOT_BIND] = "--bind-dirs" };
 	const struct request *q = &s->request;
-	enum root_use use = q->fixed->place ? q->fixed->place : ROOT_BIND;
+	enum root_use use = q->fixed->place ? q->fixed->place :
+	    q->fixed->head.type == FSPROJ_PLACE ? ROOT_PODS : ROOT_BIND;
 	const struct root *r = roots_find(s->roots, use, q->path);
 	struct transaction *t = &s->t;
 
@@ -124,7 +125,7 @@ static int
 begin(struct fsproj *s)
 {
 	const struct fsproj_request *x = s->request.fixed;
-	int volume = x->place == FSPROJ_VOLUME;
+	int volume = x->place != FSPROJ_HOST;
 	struct transaction *t = &s->t;
 
 	if (volume && (x->size == 0 || x->inodes == 0))
@@ -132,7 +133,7 @@ begin(struct fsproj *s)
 	if (volume)
 		t->dir = t->ours ? mount_clone(t->at) :
 		    mount_new(MOUNT_VOLUME, s->label, x->size, x->inodes);
-	t->open = t->dir != -1;
+	t->open = t->dir != -1 ? WRITING : IDLE;
 	if (!t->open ||
 	    (t->ours && mount_grow(t->dir, x->size, x->inodes) == -1) ||
 	    writer_begin(&t->writer, t->dir, volume && !t->ours) == -1)
@@ -146,8 +147,7 @@ begin(struct fsproj *s)
 	    fail_sys("owner and mode of the target") : 0);
 }
 
-/* The generation becomes the current one; a volume that is whole goes onto its
- * target. */
+/* The generation becomes the current one, a new volume goes onto its target. */
 static int
 commit(struct fsproj *s)
 {
@@ -155,7 +155,7 @@ commit(struct fsproj *s)
 
 	if (writer_switch(&t->writer, t->on_disk) == -1)
 		return (-1);
-	t->open = 0;
+	t->open = IDLE;
 	if (t->writer.current[0])
 		s->reply.flags = FSPROJ_F_SWAPPED;
 	if (!t->writer.fresh)
@@ -170,8 +170,8 @@ commit(struct fsproj *s)
 	return (mount_attach(t->dir, t->at, 0));
 }
 
-/* Every frame of a write has names for the files that are out, and asks for
- * the next nameless ones. */
+/* Every frame of a write has names for the files that are out (PLACE: for the
+ * first of them), and asks for the next nameless ones. */
 static int
 do_write(struct fsproj *s)
 {
@@ -180,12 +180,13 @@ do_write(struct fsproj *s)
 	struct transaction *t = &s->t;
 	uint32_t i;
 
-	if (x->head.type == FSPROJ_BEGIN)
+	if (t->open == IDLE)
 		t->left = x->files;
-	if (x->count != t->nfds || x->next > t->left || (!x->next && t->left))
+	if (x->count > t->nfds || (t->open != STORED && x->count < t->nfds) ||
+	    x->next > t->left || (!x->next && t->left))
 		return (fail_invalid("%u names for %u files, %u of %u to come",
 		    x->count, t->nfds, x->next, t->left));
-	if (x->head.type == FSPROJ_BEGIN && begin(s) == -1)
+	if (t->open == IDLE && begin(s) == -1)
 		return (-1);
 	for (i = 0; i < x->count; i++) {
 		t->names += q->entries[i].path_len;
@@ -204,7 +205,9 @@ do_write(struct fsproj *s)
 	}
 	t->left -= x->next;
 	s->reply.fds = x->next;
-	return (x->head.type == FSPROJ_COMMIT ? commit(s) : 0);
+	t->open = x->head.type == FSPROJ_STORE ? STORED : t->open;
+	return (x->head.type == FSPROJ_COMMIT || x->head.type == FSPROJ_PLACE ?
+	    commit(s) : 0);
 }
 
 /* A write begins with what is wanted here. */
@@ -220,8 +223,7 @@ do_clean(struct fsproj *s)
 	return (t->dir == -1 ? -1 : writer_begin(&t->writer, t->dir, 0));
 }
 
-/* All that is ours, then directories that we made and that are empty, from the
- * leaf upwards. */
+/* All that is ours, then directories of ours that are empty, leaf upwards. */
 static int
 remove_host(struct transaction *t)
 {
@@ -284,8 +286,7 @@ list_one(struct fsproj *s, uint32_t place, int fd)
 	return (s->send(s) == -1 ? fail_sys("peer") : 0);
 }
 
-/* Our mounts beneath ${r}; of several on one directory only the one on top is
- * seen. */
+/* Our mounts beneath ${r}; of several on one directory only the topmost. */
 static int
 list_volumes(struct fsproj *s, const struct root *r, int root)
 {
@@ -425,18 +426,20 @@ do_hello(struct fsproj *s)
 /* All that can be asked of the privileged process. */
 static const struct ask {
 	int (*handler)(struct fsproj *s);
-	enum { ANY, IDLE, WRITING } when;	/* outside or inside a write */
+	int when;		/* of t.open; -1: always */
 	unsigned has;
 } asks[] = {
 	[FSPROJ_HELLO] = { do_hello, IDLE, 0 },
 	[FSPROJ_BEGIN] = { do_write, IDLE, HAS_TARGET | HAS_SPEC | HAS_NEXT },
 	[FSPROJ_FILES] = { do_write, WRITING, HAS_ENTRIES | HAS_NEXT },
 	[FSPROJ_COMMIT] = { do_write, WRITING, HAS_ENTRIES },
-	[FSPROJ_ABORT] = { fsproj_forget, ANY, 0 },
+	[FSPROJ_ABORT] = { fsproj_forget, -1, 0 },
 	[FSPROJ_CLEAN] = { do_clean, IDLE, HAS_TARGET },
 	[FSPROJ_REMOVE] = { do_remove, IDLE, HAS_TARGET },
 	[FSPROJ_LIST] = { do_list, IDLE, 0 },
 	[FSPROJ_BIND] = { do_bind, IDLE, HAS_PATH },
+	[FSPROJ_STORE] = { do_write, IDLE, HAS_SPEC | HAS_NEXT },
+	[FSPROJ_PLACE] = { do_write, STORED, HAS_PATH | HAS_ENTRIES },
 };
 
 static int
@@ -449,9 +452,10 @@ dispatch(struct fsproj *s, const void *frame, size_t len)
 		return (fail_invalid("unknown request"));
 	if (proto_parse(frame, len, a->has, &s->request) == -1)
 		return (-1);
-	if (a->when != ANY && s->t.open != (a->when == WRITING))
-		return (fail_invalid("%s write is under way",
-		    s->t.open ? "a" : "no"));
+	if (s->t.open == STORED && a->when == IDLE)
+		fsproj_forget(s);
+	if (a->when >= 0 && (int)s->t.open != a->when)
+		return (fail_invalid("not now: state %d", (int)s->t.open));
 	if ((a->has & HAS_PATH) && find_target(s) == -1)
 		return (type == FSPROJ_REMOVE && fail.sys == ENOENT ? 0 : -1);
 	return (a->handler(s));

@@ -55,8 +55,7 @@ static const unsigned short allowed[] = {
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (k), (yes), (no))
 #define RETURN(k) BPF_STMT(BPF_RET | BPF_K, (k))
 
-/* Default: kill.  The numbers of another ABI (x32 has its bit set) equal none
- * of ours. */
+/* Default: kill.  Another ABI's numbers (x32 has its bit set) are not ours. */
 static int
 filter_calls(void)
 {

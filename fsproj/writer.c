@@ -28,8 +28,7 @@ generation_count(const char *name)
 	return (count);
 }
 
-/* 1 when NAME is our link, 0 when nothing is there, -1 when it is something
- * else. */
+/* 1 when NAME is our link, 0 when nothing is there, -1 when something else. */
 static int
 link_is_ours(int dirfd, const char *name)
 {
@@ -54,8 +53,7 @@ link_make(int dirfd, const char *name)
 	    fail_sys("link %s", name) : 0);
 }
 
-/* Everything below, by descriptors, no link followed, no mount crossed.
- * -1 and errno. */
+/* All below, by descriptors, no link or mount crossed.  -1 and errno. */
 static int
 tree_remove(int dirfd, const char *name, int depth)
 {

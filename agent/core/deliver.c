@@ -200,7 +200,8 @@ static enum delivery_state
 write_start(struct delivery *d, uint8_t *print, size_t print_len)
 {
 	const struct proj_target target = { .place = d->place,
-		.path = d->path, .gid = d->gid, .dir_mode = 0755 };
+		.path = d->path, .gid = d->gid, .dir_mode = 0755,
+		.fresh = d->place == PROJ_VOLUME && !d->attached };
 	const struct projector *out = d->core->projector;
 	struct writing *w = mem_alloc(sizeof(*w));
 	struct err err = ERR_INIT;

@@ -43,6 +43,10 @@ struct proj {
 	uint32_t flags;
 	struct buf out;		/* the frame that is being sent */
 	int out_waits;		/* it did not fit into the socket */
+	int store[STORE_FILES];	/* of a volume in store */
+	size_t nstore;		/* 0: there is none */
+	int restocks;		/* when there is nothing else to do */
+	struct loop_timer *restock;
 	struct clean *cleans;
 	void (*lost)(void *arg);
 	void *lost_arg;
@@ -130,7 +134,17 @@ op_leave(struct proj *p)
 	p->running = 0;
 	loop_timer_stop(p->deadline);
 	start_next(p);
+	if (!p->first && p->restocks)
+		loop_timer_start(p->restock, 0);
 	return (op);
+}
+
+/* What is in store is gone as soon as fsproj is asked for anything else. */
+static void
+store_drop(struct proj *p)
+{
+	while (p->nstore)
+		mem_cleanup_close(&p->store[--p->nstore]);
 }
 
 /* Forget the connection; nothing of ${p} is touched once callbacks run. */
@@ -143,6 +157,9 @@ lose(struct proj *p, const char *why)
 	p->last = &p->first;
 	p->running = p->out_waits = 0;
 	loop_timer_stop(p->deadline);
+	loop_timer_stop(p->restock);
+	p->restocks = 0;
+	store_drop(p);
 	loop_fd_free(p->io);
 	p->io = NULL;
 	mem_cleanup_close(&p->fd);
@@ -196,6 +213,54 @@ ask(struct proj *p, struct op *op, uint16_t type)
 	push(p);
 }
 
+static int
+fill_one(const struct op *op, size_t i, int fd, struct err *err)
+{
+	struct stat st;
+
+	if (op->fill(op->arg, i, fd, err) == -1)
+		return (-1);
+	if (fstat(fd, &st) == -1)
+		return (err_sys(err, "fstat"));
+	if ((size_t)st.st_size != op->files[i].size)
+		return (err_set(err, ERR_INTERNAL,
+		    "file %s: %zu bytes written, not %zu", op->files[i].path,
+		    (size_t)st.st_size, op->files[i].size));
+	return (0);
+}
+
+/* Fill what is in store: then one question and one answer make a volume.  -1:
+ * it has to be made from the beginning. */
+static int
+store_fill(struct proj *p, struct op *op)
+{
+	size_t i;
+	int rc = 0;
+
+	if (p->nstore == 0 || op->kind != OP_WRITE || !op->target.fresh ||
+	    op->n > p->nstore || op->size > STORE_SIZE ||
+	    op->inodes > STORE_INODES || op->target.size_max ||
+	    op->target.gid || op->target.dir_mode != 0755)
+		return (-1);
+	for (i = 0; rc == 0 && i < op->n; i++)
+		rc = fill_one(op, i, p->store[i], NULL);
+	store_drop(p);
+	if (rc == 0)
+		op->named = op->batch = op->n;
+	return (rc);
+}
+
+static void
+on_restock(void *arg)
+{
+	struct proj *p = arg;
+
+	if (p->first || p->nstore)
+		return;
+	p->restocks = 0;
+	op_queue(p, op_new(OP_STORE, NULL, NULL, NULL));
+}
+
 static void
 start_next(struct proj *p)
 {
@@ -203,11 +268,18 @@ start_next(struct proj *p)
 		[OP_HELLO] = FSPROJ_HELLO, [OP_WRITE] = FSPROJ_BEGIN,
 		[OP_REMOVE] = FSPROJ_REMOVE, [OP_CLEAN] = FSPROJ_CLEAN,
 		[OP_LIST] = FSPROJ_LIST, [OP_BIND] = FSPROJ_BIND,
+		[OP_STORE] = FSPROJ_STORE,
 	};
 
 	if (p->running || !p->first || p->fd == -1)
 		return;
 	p->running = 1;
+	if (store_fill(p, p->first) == 0) {
+		ask(p, p->first, FSPROJ_PLACE);
+		return;
+	}
+	p->restocks |= p->nstore > 0;
+	store_drop(p);
 	ask(p, p->first, first[p->first->kind]);
 }
 
@@ -266,22 +338,6 @@ clean_later(struct proj *p, const struct op *op)
 
 /* --- answers --- */
 
-static int
-fill_one(const struct op *op, size_t i, int fd, struct err *err)
-{
-	struct stat st;
-
-	if (op->fill(op->arg, i, fd, err) == -1)
-		return (-1);
-	if (fstat(fd, &st) == -1)
-		return (err_sys(err, "fstat"));
-	if ((size_t)st.st_size != op->files[i].size)
-		return (err_set(err, ERR_INTERNAL,
-		    "file %s: %zu bytes written, not %zu", op->files[i].path,
-		    (size_t)st.st_size, op->files[i].size));
-	return (0);
-}
-
 /* The descriptors of the next files are here: have them written.  All must be
  * closed before COMMIT, or the volume cannot become read-only. */
 static void
@@ -319,6 +375,7 @@ answer_write(struct proj *p, struct op *op, struct answer *a)
 		err = &op->failed;
 	else if (a->fixed.flags & FSPROJ_F_SWAPPED)
 		clean_later(p, op);
+	p->restocks |= op->target.fresh;
 	op_leave(p);
 	op_finish(op, err, -1);
 }
@@ -366,6 +423,12 @@ take_answer(struct proj *p, struct answer *a)
 	struct op *op = p->first;
 
 	if (proj_wire_failure(a, &err) == -1) {
+		if (op->asked == FSPROJ_PLACE) {
+			/* What was in store has gone: as without it. */
+			op->named = op->batch = 0;
+			ask(p, op, FSPROJ_BEGIN);
+			return;
+		}
 		op_leave(p);
 		op_finish(op, &err, -1);
 		return;
@@ -382,6 +445,13 @@ take_answer(struct proj *p, struct answer *a)
 		return;
 	case OP_HELLO:
 		p->flags = a->fixed.flags;
+		break;
+	case OP_STORE:
+		if (a->nfds != STORE_FILES)
+			break;
+		memcpy(p->store, a->fds, sizeof(p->store));
+		p->nstore = STORE_FILES;
+		a->nfds = 0;
 		break;
 	case OP_REMOVE:
 	case OP_CLEAN:
@@ -484,6 +554,7 @@ proj_new(struct loop *loop, int fd, struct proj **ret, struct err *err)
 	p->last = &p->first;
 	p->out.max = FSPROJ_REQUEST_MAX;
 	p->deadline = loop_timer_new(loop, on_deadline, p);
+	p->restock = loop_timer_new(loop, on_restock, p);
 	if (connect_fd(p, fd, err) == -1) {
 		mem_cleanup_close(&fd);
 		proj_free(p);
@@ -533,6 +604,7 @@ proj_free(struct proj *p)
 	lose(p, "shutting down");
 	clean_drop(p, NULL);
 	loop_timer_free(p->deadline);
+	loop_timer_free(p->restock);
 	buf_clear(&p->out);
 	free(p);
 }

@@ -66,6 +66,8 @@ struct proj_target {
 				 * twice their sum and room for metadata */
 	gid_t gid;		/* of the root directory */
 	uint32_t dir_mode;	/* 0755 */
+	int fresh;		/* a volume, and as far as the caller knows
+				 * none is there yet: quicker if so */
 };
 
 /**
@@ -74,10 +76,12 @@ struct proj_target {
  * volume when it is not there yet, else swap ..data as the kubelet does; the
  * old generation goes with the next swap or 10 s later.  ${files} are copied
  * now.  fill(arg, i, fd, err) is called once a file with a descriptor to write
- * exactly files[i].size bytes to (do not close it); returning -1 aborts the
- * operation and leaves the target as it was.  done(arg, err) runs exactly
- * once, err NULL on success.  Returns -1 at once, done not called, for a path
- * or mode that can never work (INVALID names it) or when not connected.
+ * exactly files[i].size bytes to (do not close it), perhaps before proj_write
+ * has returned, and all of them once more when the target was not ${fresh};
+ * returning -1 aborts the operation and leaves the target as it was.
+ * done(arg, err) runs exactly once, err NULL on success.  Returns -1 at once,
+ * done not called, for a path or mode that can never work (INVALID names it)
+ * or when not connected.
  */
 typedef int (*proj_fill_fn)(void *arg, size_t i, int fd, struct err *err);
 typedef void (*proj_done_fn)(void *arg, const struct err *err);

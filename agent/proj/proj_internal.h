@@ -7,7 +7,14 @@
 #include "proj/proj.h"
 
 /* One operation, from the call to its callback. */
-enum op_kind { OP_HELLO, OP_WRITE, OP_REMOVE, OP_CLEAN, OP_LIST, OP_BIND };
+enum op_kind { OP_HELLO, OP_WRITE, OP_REMOVE, OP_CLEAN, OP_LIST, OP_BIND,
+	OP_STORE };
+
+/* A volume that fsproj has in store for the next one that is new: most are no
+ * larger.  They keep these bounds until they grow. */
+#define STORE_FILES 16
+#define STORE_SIZE (256ull << 10)
+#define STORE_INODES 128
 
 struct op {
 	struct op *next;

@@ -26,6 +26,15 @@ fill_begin(struct fsproj_request *q, const struct op *op)
 }
 
 static void
+fill_store(struct fsproj_request *q)
+{
+	q->dir_mode = 0755;
+	q->size = STORE_SIZE;
+	q->inodes = STORE_INODES;
+	q->files = q->next = STORE_FILES;
+}
+
+static void
 add_entries(struct buf *out, const struct op *op)
 {
 	size_t first = op->named - op->batch, i;
@@ -39,7 +48,14 @@ add_entries(struct buf *out, const struct op *op)
 
 		buf_add(out, &e, sizeof(e));
 	}
-	for (i = first; i < op->named; i++)
+}
+
+static void
+add_names(struct buf *out, const struct op *op)
+{
+	size_t i;
+
+	for (i = op->named - op->batch; i < op->named; i++)
 		buf_add(out, op->files[i].path, strlen(op->files[i].path) + 1);
 }
 
@@ -57,21 +73,26 @@ proj_wire_request(struct buf *out, const struct op *op, uint16_t type,
 	buf_cut(out, 0);
 	if (path) {
 		q.path_len = (uint32_t)strlen(op->path);
-		if (type != FSPROJ_BIND)
+		if (type != FSPROJ_BIND && type != FSPROJ_PLACE)
 			q.place = op->target.place == PROJ_VOLUME ?
 			    FSPROJ_VOLUME : FSPROJ_HOST;
 	}
 	if (type == FSPROJ_BEGIN)
 		fill_begin(&q, op);
-	else if (type == FSPROJ_FILES || type == FSPROJ_COMMIT)
+	else if (type == FSPROJ_FILES || type == FSPROJ_COMMIT ||
+	    type == FSPROJ_PLACE)
 		q.count = (uint32_t)op->batch;
+	if (type == FSPROJ_STORE)
+		fill_store(&q);
 	if (type == FSPROJ_FILES)
 		q.next = (uint32_t)proj_wire_batch(op);
 	buf_add(out, &q, sizeof(q));
+	if (q.count)
+		add_entries(out, op);
 	if (path)
 		buf_add(out, op->path, strlen(op->path) + 1);
 	if (q.count)
-		add_entries(out, op);
+		add_names(out, op);
 	/* The length last: it is in the head, and the head is in place. */
 	q.head.len = (uint32_t)out->len;
 	memcpy(out->data, &q, sizeof(q));

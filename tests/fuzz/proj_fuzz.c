@@ -15,17 +15,19 @@
  * length, serial and type; 2: mend the number of descriptors; the rest: how
  * many come), length (two bytes, little end first) and the bytes.  Where the
  * input ends the connection does.  128 in the first byte: all of it is a
- * file's path, too.
+ * file's path, too.  32: a moment later one more volume is written, from what
+ * is in store by then.
  */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct loop *loop;
-static struct loop_timer *stop;
+static struct loop_timer *stop, *later;
 static struct run {
 	int sock, memfd;
 	const uint8_t *data;
 	size_t size;
-	int asked, told;
+	int asked, told, once_more;
+	struct proj *proj;
 } run;
 
 static void
@@ -40,8 +42,10 @@ require(int ok)
 static void
 told(void)
 {
-	if (++run.told == run.asked)
-		loop_timer_start(stop, 0);
+	if (++run.told < run.asked)
+		return;
+	loop_timer_start(run.once_more ? later : stop, run.once_more);
+	run.once_more = 0;
 }
 
 static void
@@ -89,14 +93,24 @@ static const struct proj_file files[] = {
 	{ "d", 0644, 0, 0, 1 }, { "e", 0644, 0, 0, 1 },
 };
 
+static const struct proj_target volume = { PROJ_VOLUME, "/v", 0, 0, 0755, 1 };
+
+static void
+on_later(void *arg)
+{
+	(void)arg;
+	run.asked++;
+	if (proj_write(run.proj, &volume, files, 3, fill, on_done, &run, NULL)
+	    == -1)
+		told();
+}
+
 static void
 ask(struct proj *p, unsigned what)
 {
 	static struct proj_file many[FSPROJ_BATCH + 8];
-	static const struct proj_target volume = { PROJ_VOLUME, "/v", 0, 0,
-	    0755 };
 	static const struct proj_target host = { PROJ_HOST, "/h/a", 4096, 1,
-	    0700 };
+	    0700, 0 };
 	const struct proj_target *t = what & 1 ? &host : &volume;
 	size_t i;
 
@@ -144,8 +158,8 @@ static void
 ask_wrongly(struct proj *p, const char *text)
 {
 	struct proj_file file = { text, 0600, 0, 0, 1 };
-	struct proj_target t = { PROJ_VOLUME, "/v", 0, 0, 01755 };
-	struct proj_target none = { PROJ_VOLUME, text, 0, 0, 0755 };
+	struct proj_target t = { PROJ_VOLUME, "/v", 0, 0, 01755, 1 };
+	struct proj_target none = { PROJ_VOLUME, text, 0, 0, 0755, 0 };
 	cleanup_err struct err err = ERR_INIT;
 
 	if (proj_path_check(text, &err) == 0)
@@ -275,6 +289,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!loop) {
 		loop = loop_new(NULL);
 		stop = loop_timer_new(loop, on_stop, loop);
+		later = loop_timer_new(loop, on_later, loop);
 	}
 	require(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)
 	    == 0);
@@ -290,6 +305,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		ask_wrongly(p, text);
 	}
+	run.proj = p;
+	run.once_more = data[0] & 32 ? 1 : 0;
 	ask(p, data[0]);
 	loop_run(loop);
 	require(run.told == run.asked);

@@ -254,6 +254,76 @@ test_appears_whole(void **state)
 	WRITE(three);
 }
 
+static int
+ask_store(uint32_t n)
+{
+	return (peer_ask(&peer, &got, (struct fsproj_request){
+	    .head.type = FSPROJ_STORE, .dir_mode = 0755, .size = 256 << 10,
+	    .inodes = 64, .files = n, .next = n }, NULL, NULL, 0));
+}
+
+static int
+ask_place(const char *path, size_t n)
+{
+	return (peer_ask(&peer, &got, (struct fsproj_request){
+	    .head.type = FSPROJ_PLACE }, path, three, n));
+}
+
+/* A volume that is filled before it has a target. */
+static void
+test_store_and_place(void **state)
+{
+	struct got list, item;
+	uint32_t i;
+
+	(void)state;
+	/* Nothing is in store; nor is a write that is under way. */
+	assert_int_equal(ask_place(TARGET, 0), FSPROJ_INVALID);
+	assert_int_equal(peer_begin(&peer, &got, FSPROJ_VOLUME, TARGET, 0), 0);
+	assert_int_equal(ask_place(TARGET, 0), FSPROJ_INVALID);
+	assert_int_equal(ask_store(6), FSPROJ_OK);
+	assert_int_equal(got.fixed.fds, 6);
+	got_fill(&got, (struct file[]){ three[0], three[1], three[2], three[0],
+	    three[0], three[0] });
+	assert_int_equal(ask_place(TARGET, 3), FSPROJ_OK);
+	has(TARGET "/user", "admin", 0644, 0, 0);
+	assert_int_equal(generations_in(TARGET), 1);
+	assert_int_equal(mounts_on(TARGET), 1);
+	assert_non_null(strstr(mount_line_of(TARGET), "ro,"));
+	/* The next store, and all that is no part of a write, drops it. */
+	assert_int_equal(ask_store(2), FSPROJ_OK);
+	for (i = 0; i < 2; i++)
+		close(got.fds[i]);
+	assert_int_equal(peer_list(&peer, &list, &item), 1);
+	assert_int_equal(ask_place(PODS "/p1/next", 0), FSPROJ_INVALID);
+	/* More names than files, a COMMIT, a target that is taken or lies
+	 * elsewhere, a file that is still open: none of them mounts. */
+	for (i = 0; i < 5; i++) {
+		static const struct { const char *path; size_t n; int rc; }
+		    bad[] = {
+			{ PODS "/p1/next", 3, FSPROJ_INVALID },
+			{ NULL, 2, FSPROJ_INVALID },
+			{ TARGET, 2, FSPROJ_TRANSIENT },
+			{ "/etc/next", 2, FSPROJ_INVALID },
+			{ PODS "/p1/next", 2, FSPROJ_TRANSIENT },
+		};
+
+		assert_int_equal(ask_store(2), FSPROJ_OK);
+		close(got.fds[0]);
+		if (i < 4)
+			close(got.fds[1]);
+		assert_int_equal(bad[i].path ? ask_place(bad[i].path,
+		    bad[i].n) : peer_ask(&peer, &got, (struct fsproj_request){
+		    .head.type = FSPROJ_COMMIT }, NULL, three, 2), bad[i].rc);
+		if (i == 4)
+			close(got.fds[1]);
+		assert_int_equal(mounts_on(PODS "/p1/next"), 0);
+		assert_int_equal(mounts_on(TARGET), 1);
+	}
+	rmdir(PODS "/p1/next");
+	has(TARGET "/user", "admin", 0644, 0, 0);
+}
+
 static void
 test_names_taken_twice(void **state)
 {
@@ -482,6 +552,7 @@ main(void)
 		T(test_folder_becomes_file), T(test_empty),
 		T(test_many_files), T(test_grows),
 		T(test_abort_leaves_nothing), T(test_appears_whole),
+		T(test_store_and_place),
 		T(test_names_taken_twice), T(test_repairs),
 		T(test_list_and_restart), T(test_remove),
 		T(test_leftover_under_the_mount), T(test_foreign_mount),

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The client of fsproj, against the real one in a child and false ones. */
+#include <sys/statvfs.h>
+
 #include "fsproj_harness.h"
 
 #define CLEAN_AFTER_MS 150
@@ -131,8 +133,8 @@ fill_short(void *arg, size_t i, int fd, struct err *err)
 	return (0);
 }
 
-static const struct proj_target volume = { PROJ_VOLUME, TARGET, 0, 0, 0755 };
-static const struct proj_target host = { PROJ_HOST, HOST "/h", 0, 0, 0755 };
+static const struct proj_target volume = { PROJ_VOLUME, TARGET, 0, 0, 0755, 0 };
+static const struct proj_target host = { PROJ_HOST, HOST "/h", 0, 0, 0755, 0 };
 
 static const struct proj_file some[] = {
 	{ "user", 0644, 0, 0, 8 },
@@ -187,6 +189,99 @@ test_write_swap_clean(void **state)
 	assert_int_equal(generations_in(TARGET), 1);
 	loop_timer_free(t);
 	assert_int_equal(proj_degraded(proj) & PROJ_HOST_ON_DISK, 0);
+}
+
+static void
+pass(uint64_t ms)
+{
+	struct loop_timer *t = loop_timer_new(loop, (void (*)(void *))loop_stop,
+	    loop);
+
+	loop_timer_start(t, ms);
+	loop_run(loop);
+	loop_timer_free(t);
+}
+
+static void
+remove_target(const struct proj_target *t)
+{
+	int before = saw.done;
+
+	assert_int_equal(proj_remove(proj, t, on_done, &saw, NULL), 0);
+	run_until(before + 1);
+	assert_int_equal(saw.err.kind, ERR_NONE);
+	assert_int_equal(access(t->path, F_OK), -1);
+}
+
+static uint64_t
+room_of(const char *path)
+{
+	struct statvfs st;
+
+	assert_int_equal(statvfs(path, &st), 0);
+	assert_true(st.f_flag & ST_RDONLY);
+	return (st.f_blocks * st.f_frsize);
+}
+
+/* A volume lies in store for the next target that is new. */
+static void
+test_store(void **state)
+{
+	struct proj_target first = volume, next = volume, group = volume;
+	struct stat st;
+
+	(void)state;
+	first.fresh = next.fresh = group.fresh = 1;
+	next.path = PODS "/p1/next";
+	group.path = PODS "/p1/group";
+	group.gid = 5;
+	write_files(&first, some, 2, fill);
+	assert_int_equal(saw.filled, 0);
+	run_until(1);
+	assert_true(room_of(TARGET) < STORE_SIZE);
+	pass(30);
+	assert_int_equal(proj->nstore, STORE_FILES);
+	/* It is filled at once, and then no different from another. */
+	write_files(&next, some, 2, fill);
+	assert_int_equal(saw.filled, 4);
+	assert_int_equal(proj->nstore, 0);
+	run_until(2);
+	assert_int_equal(saw.err.kind, ERR_NONE);
+	assert_int_equal(room_of(next.path), STORE_SIZE);
+	assert_string_equal(slurp(PODS "/p1/next/tls/key"), "file1.....");
+	assert_int_equal(stat(PODS "/p1/next/tls/key", &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(st.st_uid, 1000);
+	assert_int_equal(generations_in(next.path), 1);
+	/* Not for what asks for another root. */
+	pass(30);
+	assert_int_equal(proj->nstore, STORE_FILES);
+	write_files(&group, some, 2, fill);
+	run_until(3);
+	assert_int_equal(saw.err.kind, ERR_NONE);
+	assert_true(room_of(group.path) < STORE_SIZE);
+	assert_int_equal(stat(group.path, &st), 0);
+	assert_int_equal(st.st_gid, 5);
+	/* The target was not new after all: written as if nothing had been in
+	 * store. */
+	pass(30);
+	assert_int_equal(proj->nstore, STORE_FILES);
+	write_files(&first, some, 1, fill);
+	run_until(4);
+	assert_int_equal(saw.err.kind, ERR_NONE);
+	assert_int_equal(generations_in(TARGET), 2);
+	assert_int_equal(access(TARGET "/tls", F_OK), -1);
+	assert_string_equal(slurp(TARGET "/user"), "file0...");
+	/* Whatever else is asked takes it away; it comes back. */
+	pass(30);
+	remove_target(&next);
+	remove_target(&group);
+	pass(30);
+	assert_int_equal(proj->nstore, STORE_FILES);
+	write_files(&next, some, 2, fill_fails);
+	run_until(7);
+	assert_int_equal(saw.err.kind, ERR_TAMPER);
+	assert_int_equal(access(next.path, F_OK), -1);
 }
 
 static void
@@ -287,7 +382,7 @@ test_refused_at_once(void **state)
 		{ "x", 0644, (uid_t)-1, 0, 1 }, { "", 0644, 0, 0, 1 },
 	};
 	static const struct proj_target relative = { PROJ_VOLUME, "x", 0, 0,
-		0755 };
+		0755, 0 };
 	size_t i;
 
 	(void)state;
@@ -305,7 +400,7 @@ test_refused_at_once(void **state)
 	/* what only fsproj can know comes with the callback */
 	{
 		const struct proj_target outside = { PROJ_VOLUME, "/etc/x", 0,
-			0, 0755 };
+			0, 0755, 0 };
 
 		write_files(&outside, some, 2, fill);
 		run_until(1);
@@ -591,7 +686,7 @@ main(void)
 		T(test_long_list), T(test_dies_and_comes_back),
 		T(test_free_with_operations),
 		T(test_callbacks_may_do_anything), T(test_malformed_answers),
-		cmocka_unit_test(test_path_check), T(test_publish_time),
+		T(test_store), cmocka_unit_test(test_path_check), T(test_publish_time),
 	};
 
 	harness_enter();
