@@ -686,7 +686,8 @@ main(void)
 		T(test_long_list), T(test_dies_and_comes_back),
 		T(test_free_with_operations),
 		T(test_callbacks_may_do_anything), T(test_malformed_answers),
-		T(test_store), cmocka_unit_test(test_path_check), T(test_publish_time),
+		T(test_store),
+		cmocka_unit_test(test_path_check), T(test_publish_time),
 	};
 
 	harness_enter();
