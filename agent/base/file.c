@@ -53,6 +53,7 @@ int
 file_read(const char *path, struct buf *out, struct err *err)
 {
 	cleanup_close int fd = -1;
+	struct stat st;
 
 	if (strcmp(path, "-") == 0) {
 		if (file_read_fd(STDIN_FILENO, out, err) == -1)
@@ -62,6 +63,11 @@ file_read(const char *path, struct buf *out, struct err *err)
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd == -1)
 		return (err_sys(err, "%s", path));
+	/* A large buffer that grows is copied, and twice in memory. */
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && out->len == 0 &&
+	    out->max > READ_STEP &&
+	    st.st_size > 0 && (size_t)st.st_size < out->max - READ_STEP)
+		buf_space(out, (size_t)st.st_size + READ_STEP);
 	if (file_read_fd(fd, out, err) == -1)
 		return (err_wrap(err, "%s", path));
 	return (0);

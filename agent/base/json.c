@@ -166,7 +166,7 @@ json_get(const struct json *obj, const char *key)
 	if (!json_is(obj, JSON_OBJECT))
 		return (NULL);
 	for (c = cnode(obj)->child; c; c = c->next)
-		if (strcmp(c->string, key) == 0)
+		if (c->string[0] == key[0] && strcmp(c->string, key) == 0)
 			found = c;
 	return (wrap(found));
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <endian.h>
 #include <string.h>
 
 #include "base/keccak.h"
+#include "base/secret.h"
 
 #define ROUNDS 24
 #define RATE (200 - 2 * SHA3_224_LEN)	/* 144 bytes */
 
-/* FIPS 202, 3.2.5 (iota), 3.2.2 (rho) and 3.2.3 (pi): constants, rotations and
- * the order in which pi visits the lanes. */
+/* FIPS 202, 3.2.5: iota's constants. */
 static const uint64_t round_constants[ROUNDS] = {
 	0x0000000000000001, 0x0000000000008082, 0x800000000000808a,
 	0x8000000080008000, 0x000000000000808b, 0x0000000080000001,
@@ -18,77 +19,59 @@ static const uint64_t round_constants[ROUNDS] = {
 	0x000000000000800a, 0x800000008000000a, 0x8000000080008081,
 	0x8000000000008080, 0x0000000080000001, 0x8000000080008008,
 };
-static const uint8_t rotations[24] = { 1, 3, 6, 10, 15, 21, 28, 36, 45, 55, 2,
-	14, 27, 41, 56, 8, 25, 43, 62, 18, 39, 61, 20, 44 };
-static const uint8_t lanes[24] = { 10, 7, 11, 17, 18, 3, 5, 16, 8, 21, 24, 4,
-	15, 23, 19, 13, 12, 2, 20, 14, 22, 9, 6, 1 };
 
-/* Loops over lanes are unrolled: their indices are constants then. */
 static inline uint64_t
 rotl(uint64_t x, unsigned n)
 {
-	return (x << n | x >> (64 - n));
+	return (n ? x << n | x >> (64 - n) : x);
 }
 
-static inline void
-theta(uint64_t a[static 25])
-{
-	uint64_t c[5], d;
-	int x, y;
+/* rho and pi (3.2.2, 3.2.3): lane ${i} of the state before, with theta's part
+ * of its column, turned by ${n}. */
+#define LANE(i, n) rotl(a[i] ^ d[(i) % 5], n)
 
-#pragma GCC unroll 5
+/* A row of the state behind pi, and chi (3.2.4) over it. */
+#define ROW(y, i0, n0, i1, n1, i2, n2, i3, n3, i4, n4) do {		\
+	uint64_t r0 = LANE(i0, n0), r1 = LANE(i1, n1),			\
+	    r2 = LANE(i2, n2), r3 = LANE(i3, n3), r4 = LANE(i4, n4);	\
+	b[5 * (y)] = r0 ^ (~r1 & r2);					\
+	b[5 * (y) + 1] = r1 ^ (~r2 & r3);				\
+	b[5 * (y) + 2] = r2 ^ (~r3 & r4);				\
+	b[5 * (y) + 3] = r3 ^ (~r4 & r0);				\
+	b[5 * (y) + 4] = r4 ^ (~r0 & r1);				\
+} while (0)
+
+/* One round from ${a} to ${b}. */
+static inline void
+one_round(const uint64_t a[static 25], uint64_t b[static 25],
+    uint64_t constant)
+{
+	uint64_t c[5], d[5];
+	int x;
+
 	for (x = 0; x < 5; x++)
 		c[x] = a[x] ^ a[x + 5] ^ a[x + 10] ^ a[x + 15] ^ a[x + 20];
-#pragma GCC unroll 5
-	for (x = 0; x < 5; x++) {
-		d = c[(x + 4) % 5] ^ rotl(c[(x + 1) % 5], 1);
-#pragma GCC unroll 5
-		for (y = 0; y < 25; y += 5)
-			a[y + x] ^= d;
-	}
-}
-
-static inline void
-rho_pi(uint64_t a[static 25])
-{
-	uint64_t moved = a[1], next;
-	int i;
-
-#pragma GCC unroll 24
-	for (i = 0; i < 24; i++) {
-		next = a[lanes[i]];
-		a[lanes[i]] = rotl(moved, rotations[i]);
-		moved = next;
-	}
-}
-
-static inline void
-chi(uint64_t a[static 25])
-{
-	uint64_t row[5];
-	int x, y;
-
-#pragma GCC unroll 5
-	for (y = 0; y < 25; y += 5) {
-		memcpy(row, a + y, sizeof(row));
-#pragma GCC unroll 5
-		for (x = 0; x < 5; x++)
-			a[y + x] = row[x] ^ (~row[(x + 1) % 5] &
-			    row[(x + 2) % 5]);
-	}
+	for (x = 0; x < 5; x++)
+		d[x] = c[(x + 4) % 5] ^ rotl(c[(x + 1) % 5], 1);
+	ROW(0, 0, 0, 6, 44, 12, 43, 18, 21, 24, 14);
+	ROW(1, 3, 28, 9, 20, 10, 3, 16, 45, 22, 61);
+	ROW(2, 1, 1, 7, 6, 13, 25, 19, 8, 20, 18);
+	ROW(3, 4, 27, 5, 36, 11, 10, 17, 15, 23, 56);
+	ROW(4, 2, 62, 8, 55, 14, 39, 15, 41, 21, 2);
+	b[0] ^= constant;
 }
 
 static void
 permute(uint64_t a[static 25])
 {
-	int round;
+	uint64_t b[25];
+	int i;
 
-	for (round = 0; round < ROUNDS; round++) {
-		theta(a);
-		rho_pi(a);
-		chi(a);
-		a[0] ^= round_constants[round];
+	for (i = 0; i < ROUNDS; i += 2) {
+		one_round(a, b, round_constants[i]);
+		one_round(b, a, round_constants[i + 1]);
 	}
+	secret_wipe(b, sizeof(b));
 }
 
 static void
@@ -108,10 +91,19 @@ void
 sha3_224_update(struct sha3_224 *h, const void *data, size_t len)
 {
 	const uint8_t *p = data;
-	size_t i;
+	uint64_t lane;
 
-	for (i = 0; i < len; i++) {
-		absorb(h, p[i]);
+	while (len > 0) {
+		if (h->at % 8 == 0 && len >= 8) {
+			memcpy(&lane, p, 8);
+			h->state[h->at / 8] ^= le64toh(lane);
+			h->at += 8;
+			p += 8;
+			len -= 8;
+		} else {
+			absorb(h, *p++);
+			len--;
+		}
 		if (h->at == RATE) {
 			permute(h->state);
 			h->at = 0;

@@ -22,10 +22,21 @@ mem_abort(const char *why)
 	abort();
 }
 
+/* glibc's calloc passes by the thread's cache of small pieces, which then
+ * stays full, so that their free is slow, too. */
+#define SMALL 1024
+
 void *
 mem_alloc(size_t size)
 {
-	return (mem_array(size ? size : 1, 1));
+	void *p;
+
+	if (size > SMALL)
+		return (mem_array(size, 1));
+	p = malloc(size ? size : 1);
+	if (!p)
+		mem_abort("nodeseal: out of memory");
+	return (memset(p, 0, size));
 }
 
 void *

@@ -331,11 +331,15 @@ update(struct run *run, struct ksecret *old, const struct kv *data)
 static void
 delete_orphans(struct run *run)
 {
-	cleanup_free char *label = owner_label(run->es);
-	cleanup_free char *key = str_fmt("%s/%s", run->es->meta.ns, label);
-	const struct names *l = strmap_get(run->p->orphans, key);
+	cleanup_free char *label = NULL, *key = NULL;
+	const struct names *l;
 	size_t i;
 
+	if (strmap_len(run->p->orphans) == 0)
+		return;
+	label = owner_label(run->es);
+	key = str_fmt("%s/%s", run->es->meta.ns, label);
+	l = strmap_get(run->p->orphans, key);
 	for (i = 0; l != NULL && i < l->n; i++) {
 		if (strcmp(l->v[i], run->r->target) != 0)
 			run_event(run, "Deleted");

@@ -152,7 +152,15 @@ object_meta_clear(struct object_meta *m)
 char *
 object_key(const char *kind_name, const char *ns, const char *name)
 {
-	return (str_fmt("%s/%s/%s", kind_name, ns, name));
+	size_t k = strlen(kind_name), n = strlen(ns), m = strlen(name);
+	char *key = mem_alloc(k + n + m + 3);
+
+	memcpy(key, kind_name, k);
+	key[k] = '/';
+	memcpy(key + k + 1, ns, n);
+	key[k + n + 1] = '/';
+	memcpy(key + k + n + 2, name, m);
+	return (key);
 }
 
 /* --- a set of them ------------------------------------------------------- */

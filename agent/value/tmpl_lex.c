@@ -23,7 +23,11 @@ next(struct lexer *l)
 		l->at_eof = 1;
 		return (RUNE_EOF);
 	}
-	l->pos += utf8_next(l->in + l->pos, l->len - l->pos, &rune);
+	rune = (unsigned char)l->in[l->pos];
+	if (rune < 0x80)
+		l->pos++;
+	else
+		l->pos += utf8_next(l->in + l->pos, l->len - l->pos, &rune);
 	if (rune == '\n')
 		l->line++;
 	return (rune);
@@ -38,7 +42,10 @@ backup(struct lexer *l)
 
 	if (l->at_eof || l->pos == 0)
 		return;
-	for (back = l->pos < 4 ? l->pos : 4; back > 1; back--) {
+	back = l->pos < 4 ? l->pos : 4;
+	if (!(l->in[l->pos - 1] & 0x80))
+		back = 1;
+	for (; back > 1; back--) {
 		at = l->pos - back;
 		if (utf8_next(l->in + at, back, &rune) == back)
 			break;
