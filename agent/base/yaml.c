@@ -15,6 +15,7 @@ struct reader {
 	yaml_parser_t parser;
 	const char *text;
 	size_t len;
+	int line;			/* of the first line */
 	struct yt t;
 	struct strmap *anchors;		/* name → number */
 	struct err *err;
@@ -25,13 +26,14 @@ static int
 parser_fail(struct reader *r)
 {
 	const yaml_parser_t *p = &r->parser;
-	size_t line = p->problem_mark.line + 1, i;
+	size_t line = p->problem_mark.line + (size_t)r->line, i;
 
 	if (p->error == YAML_MEMORY_ERROR)
 		return (err_set(r->err, ERR_INTERNAL, "out of memory"));
 	if (p->error == YAML_READER_ERROR) {
 		/* The only one that knows an offset and no line. */
-		for (line = 1, i = 0; i < r->len && i < p->problem_offset; i++)
+		line = (size_t)r->line;
+		for (i = 0; i < r->len && i < p->problem_offset; i++)
 			line += r->text[i] == '\n';
 	}
 	return (err_set(r->err, ERR_INVALID, "line %zu: %s", line,
@@ -47,10 +49,10 @@ next_event(struct reader *r, yaml_event_t *e)
 }
 
 static int
-line_of(const yaml_event_t *e)
+line_of(const struct reader *r, const yaml_event_t *e)
 {
-	return (e->start_mark.line < INT_MAX ? (int)e->start_mark.line + 1 :
-	    INT_MAX);
+	return (e->start_mark.line < INT_MAX / 2 ? (int)e->start_mark.line +
+	    r->line : INT_MAX / 2);
 }
 
 /* A new node, appended to its parent's children when it has one. */
@@ -64,7 +66,7 @@ add_node(struct reader *r, enum yt_kind kind, uint32_t parent,
 
 	if (t->n == YAML_NODES_MAX) {
 		err_set(r->err, ERR_LIMIT, "line %d: more than %d nodes",
-		    line_of(e), YAML_NODES_MAX);
+		    line_of(r, e), YAML_NODES_MAX);
 		return (0);
 	}
 	if (t->n == t->cap) {
@@ -73,7 +75,7 @@ add_node(struct reader *r, enum yt_kind kind, uint32_t parent,
 	}
 	number = (uint32_t)++t->n;
 	*yt_at(t, number) = (struct yt_node){ .kind = kind,
-		.line = line_of(e) };
+		.line = line_of(r, e) };
 	if (parent) {
 		up = yt_at(t, parent);
 		if (up->last)
@@ -147,7 +149,7 @@ read_node(struct reader *r, yaml_event_t *e, uint32_t parent, int depth)
 	}
 	if (depth >= JSON_DEPTH_MAX) {
 		err_set(r->err, ERR_LIMIT, "line %d: nested too deeply",
-		    line_of(e));
+		    line_of(r, e));
 		return (0);
 	}
 	number = add_node(r, mapping ? YT_MAPPING : YT_SEQUENCE, parent, e);
@@ -212,9 +214,8 @@ read_document(struct reader *r, struct yaml_doc *doc, struct yaml_cost *cost)
 }
 
 static int
-read_stream(struct reader *r, struct yaml_docs *docs)
+read_stream(struct reader *r, struct yaml_docs *docs, struct yaml_cost *cost)
 {
-	struct yaml_cost cost = { 0 };
 	struct yaml_doc *doc;
 	yaml_event_type_t type;
 	yaml_event_t e;
@@ -224,7 +225,7 @@ read_stream(struct reader *r, struct yaml_docs *docs)
 		if (next_event(r, &e) == -1)
 			return (-1);
 		type = e.type;
-		line = line_of(&e);
+		line = line_of(r, &e);
 		yaml_event_delete(&e);
 		if (type == YAML_STREAM_END_EVENT)
 			return (0);
@@ -233,7 +234,7 @@ read_stream(struct reader *r, struct yaml_docs *docs)
 		docs->v = mem_grow(docs->v, docs->n + 1, sizeof(*docs->v));
 		doc = &docs->v[docs->n++];
 		*doc = (struct yaml_doc){ .line = line };
-		if (read_document(r, doc, &cost) == -1)
+		if (read_document(r, doc, cost) == -1)
 			return (-1);
 		forget_nodes(r);
 	}
@@ -265,17 +266,15 @@ blank_marks_comments(const char *text, size_t len, struct buf *copy)
 }
 
 int
-yaml_read(const char *text, size_t len, struct yaml_docs *ret,
-    struct err *err)
+yaml_parse(const char *text, size_t len, int line, struct yaml_docs *ret,
+    struct yaml_cost *cost, struct err *err)
 {
 	cleanup_buf struct buf copy = BUF_SECRET(YAML_INPUT_MAX);
-	struct reader r = { .text = text, .len = len, .err = err };
+	struct reader r = { .text = text, .len = len, .line = line,
+		.err = err };
 	struct yaml_docs docs = { NULL, 0 };
 	int rc;
 
-	if (len > YAML_INPUT_MAX)
-		return (err_set(err, ERR_LIMIT, "YAML is larger than %u bytes",
-		    YAML_INPUT_MAX));
 	blank_marks_comments(text, len, &copy);
 	if (copy.len)
 		text = buf_str(&copy);
@@ -283,7 +282,7 @@ yaml_read(const char *text, size_t len, struct yaml_docs *ret,
 		return (err_set(err, ERR_INTERNAL, "out of memory"));
 	yaml_parser_set_input_string(&r.parser, (const unsigned char *)text,
 	    len);
-	rc = read_stream(&r, &docs);
+	rc = read_stream(&r, &docs, cost);
 	forget_nodes(&r);
 	free(r.t.v);
 	yaml_parser_delete(&r.parser);
@@ -302,16 +301,24 @@ yaml_line(const struct yaml_doc *doc, const struct json *node)
 }
 
 void
+yaml_doc_clear(struct yaml_doc *doc)
+{
+	size_t i;
+
+	json_free(doc->root);
+	for (i = 0; i < doc->ndups; i++)
+		free(doc->dups[i].key);
+	free(doc->dups);
+	*doc = (struct yaml_doc){ 0 };
+}
+
+void
 yaml_docs_clear(struct yaml_docs *d)
 {
-	size_t i, k;
+	size_t i;
 
-	for (i = 0; i < d->n; i++) {
-		json_free(d->v[i].root);
-		for (k = 0; k < d->v[i].ndups; k++)
-			free(d->v[i].dups[k].key);
-		free(d->v[i].dups);
-	}
+	for (i = 0; i < d->n; i++)
+		yaml_doc_clear(&d->v[i]);
 	free(d->v);
 	*d = (struct yaml_docs){ NULL, 0 };
 }
@@ -450,6 +457,13 @@ write_out(void *arg, unsigned char *data, size_t len)
 
 void
 yaml_print(const struct json *j, struct buf *out)
+{
+	if (!yaml_quick_print(j, out))
+		yaml_emit(j, out);
+}
+
+void
+yaml_emit(const struct json *j, struct buf *out)
 {
 	yaml_emitter_t em;
 	yaml_event_t e;

@@ -35,6 +35,11 @@ struct yaml_doc {
 	int line;		/* first line of the document, from 1 */
 	struct yaml_dup *dups;
 	size_t ndups;
+	/* Its piece of the text, for yaml_read_again; NULL when it has none
+	 * of its own. */
+	const char *text;
+	size_t len;
+	int text_line;
 };
 
 struct yaml_docs {
@@ -42,7 +47,9 @@ struct yaml_docs {
 	size_t n;
 };
 
-#define YAML_NODES_MAX 1000000	/* nodes after expansion of aliases, a file */
+/* Nodes after expansion of aliases: a document, and a stream. */
+#define YAML_NODES_MAX 1000000
+#define YAML_STREAM_NODES_MAX 4000000
 #define YAML_INPUT_MAX (64u << 20)
 
 /**
@@ -50,10 +57,26 @@ struct yaml_docs {
  * Parse all documents of a stream.  JSON text is YAML and is read by the same
  * path.  On failure -1 with a message "line L: …" that holds no text from the
  * document but tag, anchor and key names; ${ret} is untouched.  Ceilings:
- * YAML_INPUT_MAX bytes, YAML_NODES_MAX nodes, JSON_DEPTH_MAX levels (LIMIT).
+ * YAML_INPUT_MAX bytes, YAML_NODES_MAX and YAML_STREAM_NODES_MAX nodes,
+ * JSON_DEPTH_MAX levels (LIMIT).
  */
 int yaml_read(const char *text, size_t len, struct yaml_docs *ret,
     struct err *err);
+/**
+ * yaml_each(text, len, fn, arg, err):
+ * As yaml_read, one document after the other, so that the trees need not all
+ * be there at once.  ${fn} may take the root (and set it to NULL); what it
+ * leaves is freed.  On failure it may have been called for the documents
+ * before the bad one.
+ */
+typedef void yaml_fn(void *arg, struct yaml_doc *doc);
+int yaml_each(const char *text, size_t len, yaml_fn *fn, void *arg,
+    struct err *err);
+/* yaml_read_again(text, len, line, ret): the document that yaml_each showed
+ * with this piece; -1 when the text is another one by now. */
+int yaml_read_again(const char *text, size_t len, int line,
+    struct yaml_doc *ret);
+void yaml_doc_clear(struct yaml_doc *doc);
 /* yaml_line(doc, node): the line on which a node of ${doc} starts; what an
  * alias stands for starts where it was anchored.  0 when unknown. */
 int yaml_line(const struct yaml_doc *doc, const struct json *node);

@@ -9,7 +9,6 @@
 #include "base/strmap.h"
 #include "base/yaml_internal.h"
 
-#define BYTES_MAX ((size_t)2 * YAML_INPUT_MAX)
 #define INDEX_FROM 16	/* members from which looking up pays */
 
 struct decoder {
@@ -72,10 +71,10 @@ count(struct decoder *d, const struct yt_node *n)
 	c->decodes++;
 	c->aliased += d->aliases > 0;
 	c->bytes += n->len;
-	if (c->decodes > YAML_NODES_MAX || c->bytes > BYTES_MAX)
+	if (c->decodes > YAML_NODES_MAX || c->bytes > YAML_BYTES_MAX)
 		return (err_set(d->err, ERR_LIMIT,
 		    "line %d: more than %d nodes or %zu bytes", n->line,
-		    YAML_NODES_MAX, BYTES_MAX));
+		    YAML_NODES_MAX, YAML_BYTES_MAX));
 	if (c->aliased > 100 && c->decodes > 1000 && (double)c->aliased >
 	    allowed_ratio(c->decodes) * (double)c->decodes)
 		return (err_set(d->err, ERR_LIMIT,

@@ -10,8 +10,9 @@
 #include "base/yaml.h"
 
 /*
- * From text to JSON in three steps, each in a file of its own: yaml.c lets
- * libyaml make a tree of nodes, yaml_resolve.c says what a scalar is, and
+ * From text to JSON in steps, each in a file of its own: yaml_stream.c takes
+ * the documents apart, yaml_quick.c reads the plain ones, yaml.c lets libyaml
+ * make a tree of nodes of the others, yaml_resolve.c says what a scalar is, and
  * yaml_decode.c follows aliases and merges into JSON.  After sigs.k8s.io/yaml
  * v1.4.0 (goyaml.v2), function for function where it matters.
  */
@@ -77,6 +78,23 @@ struct yaml_cost {
 /* yaml_decode(t, root, doc, cost, err): doc->root and doc->dups. */
 int yaml_decode(const struct yt *t, uint32_t root, struct yaml_doc *doc,
     struct yaml_cost *cost, struct err *err);
+
+#define YAML_BYTES_MAX ((size_t)2 * YAML_INPUT_MAX)
+
+/* yaml_parse(text, len, line, ret, cost, err): all documents of a text whose
+ * first line has the number ${line}, by libyaml; ${cost} goes on. */
+int yaml_parse(const char *text, size_t len, int line, struct yaml_docs *ret,
+    struct yaml_cost *cost, struct err *err);
+/* yaml_quick(s, len, line, ret_line, cost): the one document of a piece of a
+ * stream when it is a plain one: the same tree, with the same lines, as
+ * libyaml's way gives; NULL when it is not, which says nothing about it.
+ * *ret_line: the document's. */
+struct json *yaml_quick(const char *s, size_t len, int line, int *ret_line,
+    struct yaml_cost *cost);
+/* yaml_quick_print(j, out): yaml_print's text of a plain tree; 0, with
+ * nothing added, when it is not one. */
+int yaml_quick_print(const struct json *j, struct buf *out);
+void yaml_emit(const struct json *j, struct buf *out);	/* by libyaml */
 
 /* yaml_keys_sort(keys, n): in the order of goyaml.v2/sorter.go. */
 void yaml_keys_sort(const struct json **members, size_t n);

@@ -299,6 +299,9 @@ yaml_resolve(const char *text, size_t len, struct yv *ret)
 	ret->kind = YV_TEXT;
 	if (strlen(text) != len)
 		return;
+	/* Most texts begin as nothing else does. */
+	if (len > 0 && !strchr("+-.0123456789~<=nNyYtTfFoO", *text))
+		return;
 	if (len <= 5 && find_word(text, ret))
 		return;
 	if (is_timestamp(text))

@@ -6,7 +6,7 @@
 
 #include "base/codec.h"
 #include "base/mem.h"
-#include "base/yaml.h"
+#include "base/yaml_internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -60,6 +60,46 @@ print_and_read(const struct json *j)
 	yaml_docs_clear(&docs);
 }
 
+static void
+same_lines(const struct json *a, const struct json *b)
+{
+	require(yaml_line(NULL, a) == yaml_line(NULL, b));
+	for (a = json_first(a), b = json_first(b); a && b;
+	    a = json_next(a), b = json_next(b))
+		same_lines(a, b);
+	require(!a && !b);
+}
+
+/* What the quick ways say is what libyaml says. */
+static void
+quick(const char *text, size_t len)
+{
+	cleanup_buf struct buf one = BUF_PLAIN(1u << 24);
+	cleanup_buf struct buf two = BUF_PLAIN(1u << 24);
+	struct yaml_docs docs = { NULL, 0 };
+	struct yaml_cost cost = { 0 };
+	int line;
+	struct json *j = yaml_quick(text, len, 1, &line, &cost);
+
+	if (!j)
+		return;
+	require(yaml_parse(text, len, 1, &docs, &cost, NULL) == 0);
+	require(docs.n == 1 && docs.v[0].ndups == 0 &&
+	    docs.v[0].line == line);
+	json_print(j, &one, 0);
+	json_print(docs.v[0].root, &two, 0);
+	require(strcmp(buf_str(&one), buf_str(&two)) == 0);
+	same_lines(j, docs.v[0].root);
+	buf_cut(&one, 0);
+	buf_cut(&two, 0);
+	if (yaml_quick_print(j, &one)) {
+		yaml_emit(j, &two);
+		require(strcmp(buf_str(&one), buf_str(&two)) == 0);
+	}
+	yaml_docs_clear(&docs);
+	json_free(j);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -77,6 +117,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text = malloc(size ? size : 1);
 	if (size)
 		memcpy(text, data, size);
+	quick(text, size);
 	if (yaml_read(text, size, &docs, &err) == -1) {
 		require(err.kind == ERR_INVALID || err.kind == ERR_LIMIT);
 		require(docs.v == NULL && strncmp(err_msg(&err), "line ", 5)
