@@ -89,7 +89,8 @@ add_object(struct manifests *m, const char *file,
 	}
 	if ((m->n & (m->n - 1)) == 0)
 		m->v = mem_grow(m->v, m->n ? 2 * m->n : 1, sizeof(*m->v));
-	m->v[m->n++] = (struct manifest){ meta, obj, file, line };
+	m->v[m->n++] = (struct manifest){ .meta = meta, .obj = obj,
+		.file = file, .line = line };
 }
 
 /* v1 List, or a typed list whose items may leave their kind to it. */
@@ -170,37 +171,93 @@ plain_json(const char *text, size_t len)
 	    NULL);
 }
 
+struct loading {
+	struct manifests *m;
+	const char *file, *ns;
+};
+
+/* Ten thousand trees are much larger than their text, and each is needed but
+ * once. */
+static void
+set_aside(struct manifest *one, const struct yaml_doc *doc)
+{
+	json_free(one->obj);
+	one->obj = NULL;
+	one->text = doc->text;
+	one->len = doc->len;
+	one->text_line = doc->text_line;
+}
+
+static void
+add_document(void *arg, struct yaml_doc *doc)
+{
+	const struct loading *l = arg;
+	struct manifests *m = l->m;
+	struct json *root = STEAL(doc->root);
+	size_t first = m->n;
+
+	if (root == NULL || json_is(root, JSON_NULL)) {
+		json_free(root);
+		return;
+	}
+	add_tree(m, l->file, doc, root, l->ns, 0);
+	add_dups(m, l->file, doc, first);
+	/* Out of a List they are copies. */
+	if (m->set_aside && doc->text != NULL && m->n == first + 1 &&
+	    m->v[first].obj == root &&
+	    m->v[first].meta.kind == OBJ_EXTERNAL_SECRET)
+		set_aside(&m->v[first], doc);
+}
+
+static void
+cut(struct manifests *m, size_t n, size_t nproblems)
+{
+	while (m->n > n) {
+		object_meta_clear(&m->v[--m->n].meta);
+		json_free(m->v[m->n].obj);
+	}
+	while (m->nproblems > nproblems) {
+		free(m->problems[--m->nproblems].object);
+		free(m->problems[m->nproblems].text);
+	}
+}
+
 void
 manifests_text(struct manifests *m, const char *file, const char *text,
     size_t len, const char *ns)
 {
 	cleanup_err struct err err = ERR_INIT;
-	const char *name = remember_file(m, file), *msg;
-	struct yaml_docs docs = { 0 };
-	size_t i, first;
+	struct loading l = { m, remember_file(m, file), ns };
+	size_t n = m->n, nproblems = m->nproblems;
+	struct yaml_doc doc = { .line = 1 };
+	const char *msg;
 	int line;
 
-	if (yaml_read(text, len, &docs, &err) == -1) {
-		struct yaml_doc doc = { .root = plain_json(text, len),
-			.line = 1 };
-
-		if (doc.root != NULL) {
-			add_tree(m, name, &doc, doc.root, ns, 0);
-			return;
-		}
-		msg = split_line(err_msg(&err), &line);
-		problem(m, name, line, 1, "%s", msg);
+	if (yaml_each(text, len, add_document, &l, &err) == 0)
+		return;
+	/* A file is taken as a whole, or not at all. */
+	cut(m, n, nproblems);
+	doc.root = plain_json(text, len);
+	if (doc.root != NULL) {
+		add_tree(m, l.file, &doc, doc.root, ns, 0);
 		return;
 	}
-	for (i = 0; i < docs.n; i++) {
-		struct yaml_doc *doc = &docs.v[i];
+	msg = split_line(err_msg(&err), &line);
+	problem(m, l.file, line, 1, "%s", msg);
+}
 
-		first = m->n;
-		if (doc->root != NULL && !json_is(doc->root, JSON_NULL))
-			add_tree(m, name, doc, STEAL(doc->root), ns, 0);
-		add_dups(m, name, doc, first);
-	}
-	yaml_docs_clear(&docs);
+struct json *
+manifest_read(const struct manifest *one)
+{
+	struct yaml_doc doc;
+	struct json *j;
+
+	if (one->text == NULL || yaml_read_again(one->text, one->len,
+	    one->text_line, &doc) == -1)
+		return (NULL);
+	j = STEAL(doc.root);
+	yaml_doc_clear(&doc);
+	return (j);
 }
 
 /* --- files -------------------------------------------------------------- */
@@ -218,6 +275,12 @@ load_file(struct manifests *m, const char *path, const char *ns,
 	if (file_read(path, &text, err) == -1)
 		return (-1);
 	manifests_text(m, path, buf_str(&text), text.len, ns);
+	if (m->set_aside) {
+		m->texts = mem_grow(m->texts, m->ntexts + 1,
+		    sizeof(*m->texts));
+		m->texts[m->ntexts++] = text;
+		text = (struct buf)BUF_SECRET(0);
+	}
 	return (0);
 }
 
@@ -306,18 +369,14 @@ manifests_clear(struct manifests *m)
 {
 	size_t i;
 
-	for (i = 0; i < m->n; i++) {
-		object_meta_clear(&m->v[i].meta);
-		json_free(m->v[i].obj);
-	}
+	cut(m, 0, 0);
 	free(m->v);
-	for (i = 0; i < m->nproblems; i++) {
-		free(m->problems[i].object);
-		free(m->problems[i].text);
-	}
 	free(m->problems);
 	for (i = 0; i < m->nfiles; i++)
 		free(m->files[i]);
 	free(m->files);
+	for (i = 0; i < m->ntexts; i++)
+		buf_clear(&m->texts[i]);
+	free(m->texts);
 	memset(m, 0, sizeof(*m));
 }

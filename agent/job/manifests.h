@@ -14,9 +14,12 @@
  */
 struct manifest {
 	struct object_meta meta;
-	struct json *obj;	/* owned; NULL when taken */
+	struct json *obj;	/* owned; NULL when taken, or set aside */
 	const char *file;	/* borrowed from the set */
 	int line;
+	const char *text;	/* of what was set aside, borrowed likewise */
+	size_t len;
+	int text_line;
 };
 
 struct manifest_problem {
@@ -34,6 +37,11 @@ struct manifests {
 	size_t n;
 	struct manifest_problem *problems;
 	size_t nproblems;
+	/* Of ExternalSecrets, keep their text alone (see manifest_read):
+	 * set before loading. */
+	int set_aside;
+	struct buf *texts;	/* of the files in which they are */
+	size_t ntexts;
 };
 
 #define MANIFESTS_MAX 200000		/* objects in a call */
@@ -42,7 +50,8 @@ struct manifests {
 /**
  * manifests_text(m, file, text, len, ns):
  * Add the objects of one text.  ${ns} for namespaced objects that name none.
- * What does not parse, is no object or occurs twice is a problem.
+ * What does not parse, is no object or occurs twice is a problem.  With
+ * set_aside ${text} has to live as long as ${m}.
  */
 void manifests_text(struct manifests *m, const char *file, const char *text,
     size_t len, const char *ns);
@@ -55,6 +64,9 @@ void manifests_text(struct manifests *m, const char *file, const char *text,
 int manifests_load(struct manifests *m, const char *path, const char *ns,
     struct err *err);
 
+/* manifest_read(one): an ExternalSecret that was set aside, the caller's; NULL
+ * when ${one} was not. */
+struct json *manifest_read(const struct manifest *one);
 /* manifest_name(one): "ns/name", or the name alone; the caller's. */
 char *manifest_name(const struct manifest *m);
 /* manifests_objects(m, objects): hand every object over, later ones win; the

@@ -179,8 +179,14 @@ void
 pipeline_run(struct pipeline *p, const char *ns, const char *name,
     struct pipeline_result *ret)
 {
-	const struct json *obj = objects_get(p->objects, "ExternalSecret", ns,
-	    name);
+	pipeline_run_object(p, objects_get(p->objects, "ExternalSecret", ns,
+	    name), ns, name, ret);
+}
+
+void
+pipeline_run_object(struct pipeline *p, const struct json *obj,
+    const char *ns, const char *name, struct pipeline_result *ret)
+{
 	cleanup_err struct err err = ERR_INIT;
 	struct external_secret *es = NULL;
 	struct findings f = { 0 };

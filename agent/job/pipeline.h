@@ -67,6 +67,10 @@ struct pipeline_result {
  * failures are in the result.  pipeline_result_clear frees (and wipes). */
 void pipeline_run(struct pipeline *p, const char *ns, const char *name,
     struct pipeline_result *ret);
+/* pipeline_run_object: the same of an object that is not among those of
+ * pipeline_new. */
+void pipeline_run_object(struct pipeline *p, const struct json *obj,
+    const char *ns, const char *name, struct pipeline_result *ret);
 void pipeline_result_clear(struct pipeline_result *r);
 /* pipeline_done(p, ret): counters and conditions of the stores used so far */
 void pipeline_done(const struct pipeline *p, struct job_done *ret);

@@ -46,34 +46,51 @@ complain(const char *ns, const char *name, const struct pipeline_result *r)
 }
 
 static int
+run_one(struct pipeline *p, const struct manifest *last,
+    struct output_stream *out)
+{
+	const struct object_meta *meta = &last->meta;
+	cleanup_json struct json *obj = manifest_read(last);
+	struct pipeline_result r;
+	int failed;
+
+	if (obj != NULL)
+		pipeline_run_object(p, obj, meta->ns, meta->name, &r);
+	else
+		pipeline_run(p, meta->ns, meta->name, &r);
+	output_result(out, meta->ns, meta->name, &r);
+	complain(meta->ns, meta->name, &r);
+	failed = r.outcome == JOB_FAILED || r.outcome == JOB_REJECTED;
+	pipeline_result_clear(&r);
+	return (failed);
+}
+
+/* In the order in which names occur first; of two of one name the last one
+ * counts. */
+static int
 run_all(const struct words *w, struct manifests *m,
     const struct objects *objects, struct output_stream *out)
 {
 	struct pipeline_options opts = { w->class_name, 1, w->allow_ambient,
 		w->generic_targets, w->delim_left, w->delim_right, 0, 0 };
 	struct pipeline *p = pipeline_new(&opts, objects);
-	struct strmap *seen = strmap_new(NULL);
+	struct strmap *last = strmap_new(NULL);
 	int failed = 0;
 	size_t i;
 
 	for (i = 0; i < m->n; i++) {
 		const struct object_meta *meta = &m->v[i].meta;
 		cleanup_free char *key = NULL;
-		struct pipeline_result r;
 
 		if (meta->kind != OBJ_EXTERNAL_SECRET)
 			continue;
 		key = object_key(meta->kind_name, meta->ns, meta->name);
-		if (strmap_has(seen, key))
-			continue;
-		strmap_put(seen, key, seen);
-		pipeline_run(p, meta->ns, meta->name, &r);
-		output_result(out, meta->ns, meta->name, &r);
-		complain(meta->ns, meta->name, &r);
-		failed |= r.outcome == JOB_FAILED || r.outcome == JOB_REJECTED;
-		pipeline_result_clear(&r);
+		strmap_put(last, key, &m->v[i]);
 	}
-	strmap_free(seen);
+	/* A map keeps the order of first insertion. */
+	for (i = strmap_next(last, 0); i != 0; i = strmap_next(last, i))
+		failed |= run_one(p, strmap_val(last, i), out);
+	strmap_free(last);
 	pipeline_free(p);
 	return (failed);
 }
@@ -107,7 +124,7 @@ load_all(const struct words *w, struct manifests *m)
 static int
 render(const struct words *w, struct err *err)
 {
-	struct manifests m = { 0 };
+	struct manifests m = { .set_aside = 1 };
 	struct output_stream out;
 	struct objects objects;
 	int failed;
