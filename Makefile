@@ -238,6 +238,7 @@ check:
 # Ratios in one run; needs the peers for the comparison with a real store.
 bench:
 	$(DEPS) build test
+	tests/tools/peers.sh bench
 	$(MAKE) --no-print-directory -s -j2 all testables $(BENCH)
 	$(BUILT) tests/bench/bench.py
 

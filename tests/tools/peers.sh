@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Builds the real peers of the tests, once, into a cache outside the tree, from
-# the Go modules pinned here.  usage: peers.sh [store|cluster]…
+# the Go modules pinned here.  usage: peers.sh [SET]…
 #   store    OpenBao, csi-sanity with its proxy, Kubernetes' YAML (the default)
 #   cluster  OpenBao, and Kubernetes: API server, controller manager,
 #            scheduler, kubelet, kubectl
+#   bench    OpenBao, and Go's side of the benches of templates
 # Prints nothing when all is there; PEERS (default ~/.cache/nodeseal-test) is
 # where.  The key of a program is the checksum of what pins it.
 set -eu
@@ -64,6 +65,7 @@ for set in "${@:-store}"; do
 		build yaml-peer yaml-peer .
 		;;
 	cluster) bao; kubernetes ;;
+	bench) bao; build gopeer ../bench/gopeer . ;;
 	*) echo "peers.sh: $set: no such set" >&2; exit 2 ;;
 	esac
 done
