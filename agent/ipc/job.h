@@ -144,7 +144,8 @@ struct job_item {
 	char *store;		/* "Kind/ns/name" that failed, "" */
 	char *reason;		/* of the Ready condition */
 	char *message;		/* of the Ready condition, ESO's */
-	char *event_text;	/* ESO's UpdateFailed text, "" */
+	char *event_text;	/* ESO's UpdateFailed text without what may
+				 * quote a value, "" */
 	char *error;		/* ours: store, request, status; never a body */
 	uint8_t *payload;	/* a message of the stream; NULL when none */
 	size_t payload_len;

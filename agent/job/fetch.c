@@ -216,7 +216,8 @@ answer(int fd, uint32_t index, const struct pipeline_result *r,
 	item.store = copy(r->store);
 	item.reason = copy(r->rejected != NULL ? "Rejected" : r->reason);
 	item.message = copy(r->rejected != NULL ? r->rejected : r->message);
-	item.event_text = copy(r->rejected != NULL ? r->rejected : r->error);
+	item.event_text = r->rejected != NULL ? copy(r->rejected) :
+	    pipeline_own_words(r->error != NULL ? r->error : "", r->err_kind);
 	item.error = copy(r->rejected != NULL ? r->rejected : r->ours);
 	/* another kind than a Secret has no files; the Secret in the result is
 	 * then somebody else's */

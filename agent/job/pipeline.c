@@ -95,6 +95,27 @@ run_done(struct run *run, enum job_outcome outcome, const char *reason,
 	set_ready(run->r, outcome, "True", reason, message);
 }
 
+/* Go's time.Parse and its like quote what they cannot read, range what it
+ * cannot walk; bounds speak of numbers alone. */
+char *
+pipeline_own_words(const char *msg, enum err_kind kind)
+{
+	const char *at = strstr(msg, ": executing "), *end;
+
+#ifdef WEAKEN_TEMPLATE_WORDS
+	at = NULL;
+#endif
+	if (at == NULL || kind == ERR_LIMIT)
+		return (str_dup(msg));
+	end = strstr(at, ">: ");
+	if (end == NULL)
+		end = strstr(at + 2, ": ");
+	if (end == NULL)
+		return (str_dup(msg));
+	return (str_fmt("%.*s: failed (why may quote a value: nodeseal render "
+	    "says it)", (int)(end - msg + (*end == '>')), msg));
+}
+
 /* What core may know of a failure at a store: who, where, what; no body. */
 static void
 blame(struct run *run, const struct err *err)
@@ -104,7 +125,7 @@ blame(struct run *run, const struct err *err)
 	const struct object_meta *m;
 
 	r->err_kind = err->kind;
-	r->ours = str_dup(err_msg(err));
+	r->ours = pipeline_own_words(err_msg(err), err->kind);
 	if (c == NULL || err->kind == ERR_NONE)
 		return;
 	m = &c->ps->store->meta;

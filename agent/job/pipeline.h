@@ -52,7 +52,7 @@ struct pipeline_result {
 	char *no_files;
 	char *ready_status, *reason, *message;	/* Ready condition; NULL none */
 	char *error;		/* ESO's UpdateFailed text, NULL */
-	char *ours;		/* store, request, status; NULL */
+	char *ours;		/* store, request, status, no value; NULL */
 	char *rejected;		/* field: text, when JOB_REJECTED */
 	char *binding;		/* status.binding.name, NULL */
 	char **events;		/* reasons, in order */
@@ -62,6 +62,11 @@ struct pipeline_result {
 	uint32_t retry_after_ms;
 	char *host, *store;	/* that failed; NULL */
 };
+
+/* pipeline_own_words(msg, kind): what may be said of a failure outside of this
+ * process: a template's last words, which may quote a value, are left out.
+ * The caller's. */
+char *pipeline_own_words(const char *msg, enum err_kind kind);
 
 /* pipeline_run(p, ns, name, ret): one ExternalSecret; never fails as a call,
  * failures are in the result.  pipeline_result_clear frees (and wipes). */

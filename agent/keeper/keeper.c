@@ -586,6 +586,12 @@ keeper_main(const struct run_config *cfg, int argc, char **argv,
 	uid_t uid = geteuid() == 0 ? cfg->user : geteuid();
 	int rc = -1;
 
+#ifndef WEAKEN_BIND_NOW
+	/* Ours are linked with -z now, Debian's libraries are not: the first
+	 * call of a function saves all vector registers on the stack, and a
+	 * value's copy may be in them. */
+	setenv("LD_BIND_NOW", "1", 1);
+#endif
 	k.child[FSPROJ] = (struct child){ .name = "fsproj", .peer = -1 };
 	k.child[ZYGOTE] = (struct child){ .name = "zygote", .peer = -1 };
 	k.child[CORE] = (struct child){ .name = "core", .peer = -1 };

@@ -29,6 +29,7 @@ Control, on the same port, without a token:
                       reset, headers, informational, deep, wide, garbage;
                       "match": only paths that contain it; "times": N;
                       "host": this address instead of all
+  GET  /_fake/tokens  every token so far, as a list
   GET  /_fake/counts  {"requests","logins","lookups","revokes","connections"}
 """
 import argparse
@@ -54,6 +55,7 @@ class State:
         self.meta = {}		# (namespace, mount, key) -> custom metadata
         self.tokens = {token: None}	# token -> namespace it is good for
         self.logins = {}	# auth path -> list of credentials
+        self.issued = []
         self.faults = {}	# address, "" for all -> fault
         self.counts = {"requests": 0, "logins": 0, "lookups": 0,
                        "revokes": 0, "connections": 0}
@@ -304,6 +306,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if good:
                 token = f"hvs.{os.urandom(12).hex()}"
                 self.state.tokens[token] = ns
+                self.state.issued.append(token)
         if wanted is None:
             return self.errors(403, "permission denied")
         if not good:
@@ -429,6 +432,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.state.logins.setdefault(path, []).append(body)
             elif what == "fault":
                 self.state.faults[body.get("host", "")] = body
+            elif what == "tokens":
+                return self.answer(200, self.state.issued)
             elif what != "counts":
                 return self.errors(404)
             counts = dict(self.state.counts)
