@@ -35,8 +35,7 @@ static const struct argp_option options[] = {
 static int
 send_frame(struct fsproj *s)
 {
-	/* A peer that does not read for so long is none. */
-	const struct timespec patience = { .tv_sec = 5 };
+	const struct timespec seconds = { .tv_sec = 5 };
 	size_t bytes = s->reply.fds * sizeof(int), text = strlen(s->text);
 	union {
 		struct cmsghdr head;
@@ -54,10 +53,10 @@ send_frame(struct fsproj *s)
 	s->reply.text_len = (uint32_t)text;
 	s->reply.head.len = (uint32_t)(sizeof(s->reply) + text);
 	memcpy(CMSG_DATA(&control.head), s->t.fds, bytes);
-	do
+	do	/* A peer that does not read for so long is none. */
 		n = sendmsg(s->sock, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (n == -1 && (errno == EINTR || (errno == EAGAIN &&
-	    ppoll(&p, 1, &patience, NULL) == 1)));
+	    ppoll(&p, 1, &seconds, NULL) == 1)));
 	return (n == -1 ? -1 : 0);
 }
 

@@ -118,6 +118,9 @@ take_string(const char **at, size_t *left, size_t want)
 {
 	const char *s = *at;
 
+#ifdef WEAKEN_FSPROJ_BOUNDS
+	*left = SIZE_MAX;
+#endif
 	if (want >= *left || memchr(s, '\0', want + 1) != s + want)
 		return (NULL);
 	*at += want + 1;

@@ -218,6 +218,7 @@ play_fstatfs(int fd, struct statfs *st)
 #define fopen play_fopen
 #define rewind write_table
 #define fstatfs play_fstatfs
+#undef dprintf
 #define dprintf(fd, ...) (logged += snprintf(NULL, 0, __VA_ARGS__))
 #include "fsproj/path.c"
 #include "fsproj/mount.c"
