@@ -36,7 +36,7 @@ mem_alloc(size_t size)
 	p = malloc(size ? size : 1);
 	if (!p)
 		mem_abort("nodeseal: out of memory");
-	return (memset(p, 0, size));
+	return (memset(p, 0, size ? size : 1));
 }
 
 void *
