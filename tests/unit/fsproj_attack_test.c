@@ -293,6 +293,19 @@ write_at(struct fsproj *s, uint32_t place, const char *path)
 	    handle(s, end, NULL, &f) : last_status);
 }
 
+/* The same from the store, when nothing is there yet. */
+static int
+place_at(struct fsproj *s, const char *path)
+{
+	static const struct file f = { "d/f", "", 0644, 0, 0 };
+	const struct fsproj_request store = { .head.type = FSPROJ_STORE,
+		.dir_mode = 0755, .size = 65536, .inodes = 64, .files = 2,
+		.next = 2 }, put = { .head.type = FSPROJ_PLACE };
+
+	handle(s, store, NULL, NULL);
+	return (handle(s, put, path, &f));
+}
+
 static int
 ask_at(struct fsproj *s, uint16_t type, uint32_t place, const char *path)
 {
@@ -385,13 +398,17 @@ count_answer(struct race *r, int status)
 static void
 race_on(struct race *r, int component)
 {
-	int attempts = component == 4 && r->place == FSPROJ_VOLUME;
+	int attempts = component == 4 && r->place == FSPROJ_VOLUME, turn = 0;
 	time_t end = time(NULL) + 10 + (time_t)(exchanges / 5000);
 
 	while (((attempts ? attack.attempts : attack.exchanges) < exchanges ||
 	    r->done < 20 || r->refused < 20) && r->escaped < 20 &&
 	    time(NULL) < end) {
-		count_answer(r, write_at(&r->server, r->place, r->target));
+		if (r->place == FSPROJ_VOLUME && turn++ % 2)
+			count_answer(r, place_at(&r->server, r->target));
+		else
+			count_answer(r, write_at(&r->server, r->place,
+			    r->target));
 		count_answer(r, write_at(&r->server, r->place, r->target));
 		count_answer(r, ask_at(&r->server, FSPROJ_CLEAN, r->place,
 		    r->target));

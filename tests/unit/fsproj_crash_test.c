@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Old or new, never torn: readers during a thousand swaps, and kill -9 at
- * every stop at a system call of a publish, a swap, a host write, a clean-up,
- * removals and a bind.  Controls: WEAKEN_INPLACE, WEAKEN_SWEEP.
+ * every stop at a system call of a publish (from the store, too), a swap, a
+ * host write, a clean-up, removals and a bind.  Controls: WEAKEN_INPLACE,
+ * WEAKEN_SWEEP.
  */
 #include "fsproj_harness.h"
 
@@ -125,7 +126,8 @@ test_reader_during_swaps(void **state)
 	munmap(seen, sizeof(*seen));
 }
 
-enum what { PUBLISH, SWAP, HOST_SWAP, CLEAN, REMOVE, HOST_REMOVE, BIND };
+enum what { PUBLISH, STORED_PUBLISH, SWAP, HOST_SWAP, CLEAN, REMOVE,
+	HOST_REMOVE, BIND };
 
 #define SOCK PLUG "/driver/csi.sock"
 
@@ -142,6 +144,22 @@ path_of(enum what what)
 	return (place_of(what) == FSPROJ_HOST ? HOST "/a/k" : TARGET);
 }
 
+/* A publish of ${n} files from the store. */
+static int
+publish_stored(struct peer *p, size_t n)
+{
+	if (peer_ask(p, &got, (struct fsproj_request){
+	    .head.type = FSPROJ_STORE, .dir_mode = 0755, .size = 256 << 10,
+	    .inodes = 512, .files = FSPROJ_BATCH / 4,
+	    .next = FSPROJ_BATCH / 4 }, NULL, NULL, 0) != FSPROJ_OK)
+		return (-1);
+	for (; got.fixed.fds > n; got.fixed.fds--)
+		close(got.fds[got.fixed.fds - 1]);
+	got_fill(&got, files);
+	return (peer_ask(p, &got, (struct fsproj_request){
+	    .head.type = FSPROJ_PLACE }, TARGET, files, n));
+}
+
 /* The client of a process that will be killed: 0 when it got its answer. */
 static int
 client(struct peer *p, enum what what, unsigned n)
@@ -149,6 +167,8 @@ client(struct peer *p, enum what what, unsigned n)
 	uint32_t place = place_of(what);
 	const char *path = path_of(what);
 
+	if (what == STORED_PUBLISH)
+		return (publish_stored(p, generation(n)));
 	if (what == BIND)
 		return (peer_path(p, &got, FSPROJ_BIND, 0, SOCK));
 	if (what == CLEAN || what == REMOVE || what == HOST_REMOVE)
@@ -240,10 +260,11 @@ kill_everywhere(enum what what)
 	const char *path = path_of(what);
 	unsigned long n, kills = 0, old = 0, new = 0;
 	int removing = what == REMOVE || what == HOST_REMOVE;
+	int publishing = what == PUBLISH || what == STORED_PUBLISH;
 	long is;
 
 	for (n = 1;; n += removing || what == CLEAN ? 1 : step) {
-		if (what != PUBLISH)
+		if (!publishing)
 			assert_int_equal(write_now(place, path, 1), FSPROJ_OK);
 		if (what == CLEAN)
 			assert_int_equal(write_now(place, path, 2), FSPROJ_OK);
@@ -251,7 +272,7 @@ kill_everywhere(enum what what)
 			break;
 		kills++;
 		is = seen_in(path);
-		if (what == PUBLISH)	/* whole, or not there */
+		if (publishing)	/* whole, or not there */
 			assert_true(is == 2 || (is == -2 &&
 			    mounts_on(path) == 0));
 		else if (removing)
@@ -286,6 +307,13 @@ test_kill_publish(void **state)
 {
 	(void)state;
 	kill_everywhere(PUBLISH);
+}
+
+static void
+test_kill_stored_publish(void **state)
+{
+	(void)state;
+	kill_everywhere(STORED_PUBLISH);
 }
 
 static void
@@ -359,6 +387,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_reader_during_swaps),
 		cmocka_unit_test(test_kill_publish),
+		cmocka_unit_test(test_kill_stored_publish),
 		cmocka_unit_test(test_kill_swap),
 		cmocka_unit_test(test_kill_host_swap),
 		cmocka_unit_test(test_kill_clean),
