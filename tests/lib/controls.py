@@ -159,7 +159,7 @@ def statement(path, line):
     """The statement that ends the lines from ${line} on."""
     with open(path, encoding="utf-8") as f:
         rest = f.readlines()[line - 1:line + 11]
-    return one_line("".join(rest).split(";")[0])
+    return one_line("".join(rest).split(";\n")[0])
 
 
 def judge_unit(c, out):
