@@ -242,19 +242,13 @@ bench:
 	$(MAKE) --no-print-directory -s -j2 all testables $(BENCH)
 	$(BUILT) tests/bench/bench.py
 
-# Bounded: RUNS executions a target.  `make fuzz FUZZ=yaml_fuzz RUNS=10000000`
-RUNS ?= 200000
+# A minute a target, or RUNS executions: `make fuzz FUZZ=yaml_fuzz RUNS=10000000`
+RUNS ?=
 fuzz:
 	$(DEPS) build clang
 	$(MAKE) --no-print-directory -s -j2 FLAVOUR=fuzz CC=clang CXX=clang++ \
 		$(FUZZ:%=build/fuzz/test/fuzz/%)
-	@for f in $(FUZZ); do \
-		mkdir -p build/fuzz/corpus/$$f; \
-		build/fuzz/test/fuzz/$$f -runs=$(RUNS) -max_total_time=600 \
-			-timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
-			build/fuzz/corpus/$$f tests/fuzz/corpus/$${f%_fuzz} \
-			2>&1 | tail -n 25 || exit 1; \
-	done
+	tests/lib/fuzz.py $(if $(RUNS),--runs $(RUNS)) $(FUZZ)
 
 install: all
 	install -D -m 755 $(B)/nodeseal $(DESTDIR)$(PREFIX)/bin/nodeseal

@@ -51,7 +51,11 @@ trimmed(const char *s)
 	size_t len;
 
 	s += strspn(s, space);
+#ifdef WEAKEN_LOGIN_BOUNDS
+	for (len = strlen(s); strchr(space, s[len - 1]); len--)
+#else
 	for (len = strlen(s); len > 0 && strchr(space, s[len - 1]); len--)
+#endif
 		;
 	return (str_ndup(s, len));
 }

@@ -179,7 +179,11 @@ codec_hex_decode(struct buf *out, const char *in, size_t len)
 	size_t i;
 	int a, b;
 
+#ifdef WEAKEN_CODEC_BOUNDS
+	for (i = 0; i < len; i += 2) {
+#else
 	for (i = 0; i + 1 < len; i += 2) {
+#endif
 		a = hex_digit(in[i]);
 		b = hex_digit(in[i + 1]);
 		if (a < 0 || b < 0)

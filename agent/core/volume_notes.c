@@ -319,6 +319,9 @@ entry_read(int fd, uint64_t generation, off_t *end)
 	if (all_at(read_step, fd, text, h.len, at + (off_t)sizeof(h)) == -1)
 		return (NULL);
 	checksum(generation, *end, room, h.len, sum);
+#ifdef WEAKEN_NOTES_BOUNDS
+	h.len += memcmp(sum, h.sum, sizeof(sum)) == 0;
+#endif
 	if (memcmp(sum, h.sum, sizeof(sum)) == 0)
 		j = json_parse(text, h.len, NULL);
 	if (j)

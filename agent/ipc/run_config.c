@@ -296,7 +296,11 @@ trim(char *s)
 	size_t n;
 
 	s += strspn(s, " \t\r");
+#ifdef WEAKEN_CONFIG_BOUNDS
+	for (n = strlen(s); strchr(" \t\r", s[n - 1]) != NULL; n--)
+#else
 	for (n = strlen(s); n > 0 && strchr(" \t\r", s[n - 1]) != NULL; n--)
+#endif
 		s[n - 1] = '\0';
 	return (s);
 }

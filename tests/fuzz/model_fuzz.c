@@ -78,11 +78,19 @@ no_regex(const char *pattern, struct err *err)
 static void
 see_store_object(const struct json *j, struct findings *f)
 {
+	static char prod[] = "prod";
 	cleanup_strmap struct strmap *labels = strmap_new(NULL);
+	struct offline_policy p;
 	struct store *s;
 
 	if (store_parse(j, "ns", &s, NULL, NULL) == -1)
 		return;
+	offline_default(&p);
+	offline_narrow(&p, &s->offline);
+	if (offline_warn_ms(&p, 3600000) < 0 ||
+	    offline_expires_ms(&p, 3600000, 1, 2) < 0)
+		abort();
+	strmap_put(labels, "env", prod);
 	store_check_regexes(s, no_regex, f);
 	store_is_ours(s, "nodeseal", 0);
 	for (size_t i = 0; i < s->nconditions; i++)

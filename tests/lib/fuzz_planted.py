@@ -12,6 +12,7 @@ Exit 1 when one is not found.
 import argparse
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,9 +24,31 @@ FOUND = re.compile(rb"ERROR: AddressSanitizer: (\S+)|"
                    rb"runtime error: (.{0,60})")
 
 
+def borrow(folder, program, weaken):
+    """All objects of the sound build but those that the fault may be in, so
+    that little is compiled again.  Links: nothing writes into an object."""
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    sources = subprocess.run(
+        ["grep", "-rlw", f"WEAKEN_{weaken}", "agent", "fsproj"], check=True,
+        stdout=subprocess.PIPE, text=True).stdout.split()
+    if any(not s.endswith(".c") for s in sources):
+        return
+    for part in ("obj", "gen"):
+        subprocess.run(["cp", "-al", f"build/fuzz/{part}", folder],
+                       check=True)
+    # A target may include the file whole.
+    for source in sources + [f"tests/fuzz/{program}.c"]:
+        path = f"{folder}/obj/{source.removesuffix('.c')}.o"
+        if os.path.exists(path):
+            os.unlink(path)
+
+
 def build(program, weaken=""):
     """The program's path; ${weaken} names the fault."""
     folder = f"build/weak-{weaken}-fuzz" if weaken else "build/fuzz"
+    if weaken:
+        borrow(folder, program, weaken)
     path = f"{folder}/test/fuzz/{program}"
     subprocess.run(
         ["make", "--no-print-directory", "-s", "-j2", "FLAVOUR=fuzz",
