@@ -24,13 +24,17 @@ require(int ok)
 static void
 read_fields(const struct buf *body)
 {
+	cleanup_free uint8_t *exact = malloc(body->len ? body->len : 1);
 	struct err err = ERR_INIT;
 	const uint8_t *bytes;
 	struct wire w;
 	size_t n;
 	char *s;
 
-	wire_init(&w, buf_str(body), body->len);
+	/* In memory of exactly its size, and every byte is looked at. */
+	if (body->len)
+		memcpy(exact, body->data, body->len);
+	wire_init(&w, exact, body->len);
 	while (w.left > 0 && !w.bad) {
 		switch (wire_get_u8(&w) % 4) {
 		case 0:
@@ -42,6 +46,7 @@ read_fields(const struct buf *body)
 		case 2:
 			bytes = wire_get_bytes(&w, &n);
 			require(bytes || n == 0);
+			require(n == 0 || memchr(bytes, 1, n) != &n);
 			require(n <= body->len);
 			break;
 		default:

@@ -41,7 +41,8 @@ judge_all(struct manifests *m)
 static void
 run_all(struct manifests *m, const struct objects *objects)
 {
-	struct pipeline_options opts = { "nodeseal", 1, 0, 1, "", "", 100 };
+	struct pipeline_options opts = { "nodeseal", 1, 0, 1, "", "", 100,
+	    0 };
 	struct strmap *kinds = strmap_new(NULL);
 	struct pipeline *p = pipeline_new(&opts, objects);
 	size_t i;
