@@ -27,7 +27,9 @@ splits(const char *s, size_t len)
 	const char *end = s + len, *nl;
 
 	if (len == 0 || memchr(s, '\r', len) || memchr(s, '\0', len) ||
-	    (unsigned char)*s >= 0x80)
+	    memmem(s, len, "\xc2\x85", 2) ||
+	    memmem(s, len, "\xe2\x80\xa8", 3) ||
+	    memmem(s, len, "\xe2\x80\xa9", 3) || (unsigned char)*s >= 0x80)
 		return (0);
 	for (; s < end; s = nl + 1) {
 		if (*s == '%' || (*s == '.' && end - s >= 3 &&

@@ -75,7 +75,11 @@ cut(char *s, char sep, char **ret_second)
 	size_t n = 1;
 
 	*ret_second = NULL;
+#ifdef WEAKEN_CRON_BOUNDS
+	for (char *p = s; *p != '\0' || p[1] == sep; p++)
+#else
 	for (char *p = s; *p != '\0'; p++)
+#endif
 		if (*p == sep) {
 			if (n++ == 1)
 				*ret_second = p + 1;
@@ -194,14 +198,10 @@ parse_fields(const char *expr, struct cron *ret, struct err *err)
 	    p = strtok_r(NULL, " \t\n\v\f\r", &save), n++)
 		if (n < 5)
 			fields[n] = p;
-#ifdef WEAKEN_CRON_BOUNDS
-	if (n < 5)
-#else
 	if (n != 5)
-#endif
 		return (err_set(err, ERR_INVALID,
 		    "expected exactly 5 fields, found %zu: [%s]", n, expr));
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < 5; i++)
 		if (parse_field(fields[i], &field_bounds[i], bits[i], err) ==
 		    -1)
 			return (-1);

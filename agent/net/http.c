@@ -437,11 +437,7 @@ failed(const struct exchange *x, const struct incoming *in, CURLcode code,
 		    "the answer is larger than %zu bytes",
 		    x->c->response_max));
 	curl_easy_getinfo(x->c->curl, CURLINFO_OS_ERRNO, &sys);
-#ifdef WEAKEN_CURL_BOUNDS
-	for (size_t i = 0; i <= ARRAY_LEN(failures); i++) {
-#else
 	for (size_t i = 0; i < ARRAY_LEN(failures); i++) {
-#endif
 		if (failures[i].code != code)
 			continue;
 		if (code == CURLE_COULDNT_CONNECT && sys == ECONNREFUSED)

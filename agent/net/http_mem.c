@@ -64,7 +64,11 @@ http_mem_realloc(void *p, size_t n)
 
 	if (fresh == NULL || old == NULL)
 		return (fresh);
+#ifdef WEAKEN_CURL_BOUNDS
+	memcpy(fresh, p, n);
+#else
 	memcpy(fresh, p, old->size < n ? old->size : n);
+#endif
 	http_mem_free(p);
 	return (fresh);
 }

@@ -158,6 +158,9 @@ known(const char *text, size_t len, const char *theirs_text,
 	for (i = 0; i < ARRAY_LEN(refused); i++)
 		if (strstr(err_msg(err), refused[i]))
 			return (1);
+	/* A mark behind a mark is text there: no object for anybody. */
+	if (strstr(theirs_text, "\"---#"))
+		return (1);
 	/* libyaml drops a byte order mark wherever a token may begin. */
 	if (len > 1 && (memmem(text + 1, len - 1, bom, 3) ||
 	    memcmp(text, utf16, 2) == 0))

@@ -107,6 +107,9 @@ static const struct {
 	{ "just text", "\"just text\"" },
 	{ "", "" },
 	{ "# nothing", "" },
+	/* Other line breaks of YAML 1.1 end a comment. */
+	{ "# nothing\xe2\x80\xa8" "a: 1", "{\"a\":1}" },
+	{ "# nothing\xc2\x85" "a: 1", "{\"a\":1}" },
 	{ "\xef\xbb\xbf" "a: 1", "{\"a\":1}" },
 	{ "a: 'x: y'\r\nb: 2\r\n", "{\"a\":\"x: y\",\"b\":2}" },
 };
