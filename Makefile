@@ -174,6 +174,7 @@ run-tests:
 	$(BUILT) $(RUN) $(SLOW_$(FLAVOUR)) $(UNIT) \
 		$(foreach f,$(FUZZ),"$(B)/test/replay/$(f) tests/fuzz/corpus/$(f:_fuzz=)") \
 		"tests/lib/corpus.py tests/vector/corpus" \
+		"tests/lib/corpus_renamed.py tests/vector/corpus" \
 		$(SCENARIOS) $(if $(filter release,$(FLAVOUR)),$(SOURCE_TESTS))
 # About the sources and the products, not about a flavour.
 SOURCE_TESTS := tests/lib/floors_test.py tests/lib/controls_test.py \
