@@ -18,6 +18,11 @@
 
 /* seal_init(): once a process, before anything else of seal/. */
 int seal_init(struct err *err);
+/* seal_forget(): wipe the stack below the caller.  libsodium leaves there what
+ * it worked on: BLAKE2b a block of the message or the key, ChaCha20 a block of
+ * key stream.  Whatever uses a lasting key, or sees a value in a process that
+ * lives on, ends with it. */
+void seal_forget(void);
 /* box_keypair(pk, sk): sk is best placed in the arena. */
 void box_keypair(uint8_t pk[static BOX_KEY_LEN],
     uint8_t sk[static BOX_KEY_LEN]);

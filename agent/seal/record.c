@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/secret.h"
+#include "seal/box.h"
 #include "seal/record.h"
 
 #define NONCE_LEN crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
@@ -232,6 +233,7 @@ record_seal(const uint8_t key[static RECORD_KEY_LEN],
 		memcpy(at + LEN_LEN, plain, len);
 	crypto_aead_xchacha20poly1305_ietf_encrypt(at, NULL, at, padded, p,
 	    aad_len(head), NULL, p + head, key);
+	seal_forget();
 	ret->data = p;
 	ret->len = head + NONCE_LEN + padded + TAG_LEN;
 	return (0);
@@ -274,6 +276,7 @@ record_open(const uint8_t key[static RECORD_KEY_LEN], const struct record *r,
 {
 	struct parts p;
 	size_t len = 0, i;
+	int rc;
 
 	if (record_split(r, &p) == -1)
 		return (err_set(err, ERR_TAMPER, "record is malformed"));
@@ -283,9 +286,11 @@ record_open(const uint8_t key[static RECORD_KEY_LEN], const struct record *r,
 	if (out_size < p.padded)
 		return (err_set(err, ERR_LIMIT, "record of %zu bytes has no "
 		    "room in %zu", p.padded, out_size));
-	if (crypto_aead_xchacha20poly1305_ietf_decrypt(out, NULL, NULL,
+	rc = crypto_aead_xchacha20poly1305_ietf_decrypt(out, NULL, NULL,
 	    p.cipher, p.padded + TAG_LEN, r->data, aad_len(p.aad_len),
-	    p.nonce, key) == -1) {
+	    p.nonce, key);
+	seal_forget();
+	if (rc == -1) {
 		secret_wipe(out, p.padded);
 		return (err_set(err, ERR_TAMPER, "record does not open"));
 	}
@@ -358,6 +363,7 @@ record_hash(const uint8_t key[static RECORD_KEY_LEN], const uint8_t *plain,
 {
 	crypto_generichash(out, RECORD_HASH_LEN, plain, len, key,
 	    RECORD_KEY_LEN);
+	seal_forget();
 }
 
 void
@@ -366,6 +372,7 @@ record_derive(const uint8_t key[static RECORD_KEY_LEN], uint64_t id,
 {
 	crypto_kdf_blake2b_derive_from_key(out, RECORD_KEY_LEN, id, context,
 	    key);
+	seal_forget();
 }
 
 void
@@ -379,6 +386,7 @@ record_derive_ns(const uint8_t key[static RECORD_KEY_LEN], const char *ns,
 	crypto_generichash_update(&st, (const uint8_t *)ns, strlen(ns));
 	crypto_generichash_final(&st, out, RECORD_KEY_LEN);
 	secret_wipe(&st, sizeof(st));
+	seal_forget();
 }
 
 void

@@ -84,6 +84,7 @@ stream_accept(struct stream *s, const uint8_t pk[static BOX_KEY_LEN],
 	crypto_secretstream_xchacha20poly1305_init_pull(state_of(s),
 	    s->first + STREAM_KEY_LEN, s->first);
 	secret_wipe(s->first, sizeof(s->first));
+	seal_forget();
 	return (0);
 }
 
@@ -92,12 +93,15 @@ stream_open(struct stream *s, const void *data, size_t len, uint8_t *out,
     struct err *err)
 {
 	unsigned char tag = 0;
+	int rc;
 
 	if (len < STREAM_OVERHEAD)
 		return (err_set(err, ERR_TAMPER, "sealed message of %zu bytes",
 		    len));
-	if (crypto_secretstream_xchacha20poly1305_pull(state_of(s), out, NULL,
-	    &tag, data, len, NULL, 0) == -1 || tag != TAG) {
+	rc = crypto_secretstream_xchacha20poly1305_pull(state_of(s), out, NULL,
+	    &tag, data, len, NULL, 0);
+	seal_forget();
+	if (rc == -1 || tag != TAG) {
 		secret_wipe(out, len - STREAM_OVERHEAD);
 		return (err_set(err, ERR_TAMPER,
 		    "sealed message does not open"));

@@ -255,6 +255,45 @@ test_derive(void **state)
 	assert_memory_not_equal(a, b, sizeof(a));
 }
 
+/* Words of ${secret} in what the last call left on the stack.  It calls
+ * nothing, so as not to walk over it. */
+static __attribute__((noinline)) int
+left_on_stack(const uint8_t *secret, size_t len)
+{
+	const volatile uint64_t *at = (const volatile uint64_t *)
+	    ((uintptr_t)__builtin_frame_address(0) & ~(uintptr_t)7);
+	uint64_t word;
+	int found = 0;
+
+	for (size_t i = 2; i < 700; i++)
+		for (size_t k = 0; k + 8 <= len; k++) {
+			__builtin_memcpy(&word, secret + k, 8);
+			found += at[-(long)i] == word;
+		}
+	return (found);
+}
+
+/* Control: -DWEAKEN_STACK. */
+static void
+test_nothing_stays_on_the_stack(void **state)
+{
+	uint8_t plain[100], secret[RECORD_KEY_LEN], out[RECORD_HASH_LEN];
+	int value, keys;
+
+	(void)state;
+#ifdef __SANITIZE_ADDRESS__
+	skip();		/* its frames are elsewhere */
+#endif
+	record_random(plain, sizeof(plain));
+	record_random(secret, sizeof(secret));
+	record_hash(secret, plain, sizeof(plain), out);
+	value = left_on_stack(plain, sizeof(plain));
+	record_derive_ns(secret, "shop", out);
+	keys = left_on_stack(secret, sizeof(secret));
+	assert_int_equal(value, 0);
+	assert_int_equal(keys, 0);
+}
+
 int
 main(void)
 {
@@ -269,6 +308,7 @@ main(void)
 		cmocka_unit_test(test_wrong_key),
 		cmocka_unit_test(test_small_room),
 		cmocka_unit_test(test_derive),
+		cmocka_unit_test(test_nothing_stays_on_the_stack),
 	};
 
 	if (seal_init(NULL) == -1)
