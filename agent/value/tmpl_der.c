@@ -31,15 +31,17 @@ int
 der_read(struct der *s, int tag, struct der *ret, struct der *whole)
 {
 	size_t len, head = header(*s, &len);
+	struct der inner;
 
 	if (head == 0 || len > s->n - head ||
 	    (tag != DER_ANY && s->p[0] != tag))
 		return (-1);
+	inner = (struct der){ s->p + head, len };
 	if (whole != NULL)
 		*whole = (struct der){ s->p, head + len };
-	*ret = (struct der){ s->p + head, len };
 	s->p += head + len;
 	s->n -= head + len;
+	*ret = inner;
 	return (0);
 }
 

@@ -23,8 +23,9 @@ enum der_tag { DER_BOOLEAN = 0x01, DER_INTEGER = 0x02, DER_BITS = 0x03,
 #define DER_ANY (-1)
 
 /* der_read: cryptobyte's ReadASN1: the content of the next element, whose tag
- * must be ${tag} (or DER_ANY); *${s} moves behind it.  ${whole}, when not
- * NULL, is the element with its header.  0 or -1. */
+ * must be ${tag} (or DER_ANY); *${s} moves behind it, and may be ${ret}: then
+ * it is the content.  ${whole}, when not NULL, is the element with its header.
+ * 0 or -1. */
 int der_read(struct der *s, int tag, struct der *ret, struct der *whole);
 /* der_peek: is the next tag ${tag}? */
 int der_peek(struct der s, int tag);
