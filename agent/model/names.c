@@ -30,10 +30,10 @@ static int
 label_span(const char *s, size_t n)
 {
 #ifdef WEAKEN_NAME_BOUNDS
-	if (!is_low(s[n - 1]) || !is_low(s[0]))
-#else
-	if (n == 0 || !is_low(s[0]) || !is_low(s[n - 1]))
+	if (s[n + 1] == '-')
+		return (0);
 #endif
+	if (n == 0 || !is_low(s[0]) || !is_low(s[n - 1]))
 		return (0);
 	for (size_t i = 0; i < n; i++)
 		if (!is_low(s[i]) && s[i] != '-')

@@ -11,12 +11,11 @@
 
 /*
  * The client of fsproj against a false one.  The first byte says what is
- * asked for; then answers, one a request: flags (1: mend magic, version,
- * length, serial and type; 2: mend the number of descriptors; the rest: how
- * many come), length (two bytes, little end first) and the bytes.  Where the
- * input ends the connection does.  128 in the first byte: all of it is a
- * file's path, too.  32: a moment later one more volume is written, from what
- * is in store by then.
+ * asked for; 128 in it: all of the input is a file's path, too.  Then answers,
+ * one a request: flags (1: mend magic, version, length, serial, type and a
+ * text's length of 0; 2: mend the number of descriptors; the rest: how many
+ * come), length (two bytes, little end first) and the bytes.  Where the input
+ * ends the connection does.
  */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -232,7 +231,8 @@ answer(const struct fsproj_request *q)
 		if (flags & 1) {
 			r.head = q->head;
 			r.head.len = (uint32_t)len;
-			r.text_len = (uint32_t)(len - sizeof(r));
+			if (r.text_len == 0)
+				r.text_len = (uint32_t)(len - sizeof(r));
 		}
 		if (flags & 2)
 			nfds = r.fds < 64 ? r.fds : 64;
