@@ -278,6 +278,22 @@ json_new_num(double n)
 	return (wrap(c));
 }
 
+void
+json_set_digits(struct json *num, const char *digits, size_t len)
+{
+	cJSON *c = node(num);
+
+	hook_free(c->valuestring);
+	c->valuestring = hook_alloc(len + 1);
+	memcpy(c->valuestring, digits, len);
+}
+
+const char *
+json_digits(const struct json *num)
+{
+	return (json_is(num, JSON_NUMBER) ? cnode(num)->valuestring : NULL);
+}
+
 struct json *
 json_new_bool(int b)
 {

@@ -55,6 +55,10 @@ struct json *json_new_array(void);
 struct json *json_new_str(const char *s);
 struct json *json_new_strn(const char *s, size_t len);
 struct json *json_new_num(double n);
+/* json_set_digits(num, digits, len): what a double does not hold of a number:
+ * it is printed with these digits (json_print, yaml_print). */
+void json_set_digits(struct json *num, const char *digits, size_t len);
+const char *json_digits(const struct json *num);	/* or NULL */
 struct json *json_new_bool(int b);
 struct json *json_new_null(void);
 /* The parent takes ownership of v.  json_set replaces an older member; v ==

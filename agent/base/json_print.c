@@ -77,7 +77,10 @@ json_print(const struct json *j, struct buf *out, int indent)
 		buf_adds(out, "true");
 		break;
 	case JSON_NUMBER:
-		json_print_num(json_num(j, 0), out);
+		if (json_digits(j))
+			buf_adds(out, json_digits(j));
+		else
+			json_print_num(json_num(j, 0), out);
 		break;
 	case JSON_STRING:
 		codec_json_string(out, json_str(j), strlen(json_str(j)), 0);

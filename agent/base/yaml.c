@@ -434,7 +434,10 @@ emit_node(yaml_emitter_t *em, const struct json *j)
 		emit_plain(em, "true");
 		break;
 	case JSON_NUMBER:
-		emit_number(em, json_num(j, 0));
+		if (json_digits(j))
+			emit_plain(em, json_digits(j));
+		else
+			emit_number(em, json_num(j, 0));
 		break;
 	case JSON_STRING:
 		emit_string(em, json_str(j));

@@ -183,7 +183,8 @@ decode_scalar(struct decoder *d, const struct yt_node *n)
 	case YV_FLOAT:
 		if (isfinite(v.d))
 			return (json_new_num(v.d));
-		fail(d, n, "JSON has no infinity and no NaN");
+		fail(d, n, isnan(v.d) ? "JSON has no NaN" : v.d < 0 ?
+		    "JSON has no -Inf" : "JSON has no +Inf");
 		return (NULL);
 	default:
 		if (scalar_text(d, n, &text) == -1)

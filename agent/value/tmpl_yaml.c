@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/yaml.h"
+#include "value/doc.h"
 #include "value/tmpl_json.h"
 #include "value/tmpl_yaml.h"
 
@@ -36,11 +37,18 @@ void
 tmpl_yaml_words(struct err *err)
 {
 	cleanup_free char *copy = str_dup(err_msg(err));
+	static const char not_json[] = ": JSON has no ";
 	char *end = NULL;
 	unsigned long line;
 
 	if (strncmp(copy, "line ", 5) == 0) {
 		line = strtoul(copy + 5, &end, 10);
+		/* That is encoding/json's, and has no line. */
+		if (strncmp(end, not_json, strlen(not_json)) == 0) {
+			err_set(err, err->kind, "json: unsupported value: %s",
+			    end + strlen(not_json));
+			return;
+		}
 		if (strncmp(end, ": ", 2) == 0) {
 			line -= line == 1 || is_parser_problem(end + 2);
 			if (line > 0 && strncmp(end, ": unknown anchor",
@@ -54,6 +62,36 @@ tmpl_yaml_words(struct err *err)
 	err_wrap(err, "yaml");
 }
 
+/* An integer that YAML reads as one, and that a double need not hold. */
+static int
+is_long(const struct doc *d)
+{
+	uint64_t u;
+	int64_t i;
+
+	return (d->type == DOC_NUMBER && d->len > 15 &&
+	    (tmpl_parse_int(d->raw, d->len, 10, &i) == 0 ||
+	    tmpl_parse_uint(d->raw, d->len, 10, &u) == 0));
+}
+
+/* Give the tree of a document the digits of its long integers. */
+static void
+add_digits(const struct doc *d, struct json *j)
+{
+	struct json *child = json_first(j);
+	struct doc key, elem;
+	size_t at = 0;
+
+	if (is_long(d))
+		json_set_digits(j, d->raw, d->len);
+	if (d->type != DOC_ARRAY && d->type != DOC_OBJECT)
+		return;
+	while (child != NULL && doc_next(d, &at, &key, &elem)) {
+		add_digits(&elem, child);
+		child = json_next(child);
+	}
+}
+
 /* Marshal, without the last line feed; "" for what cannot be printed. */
 static int
 fn_to_yaml(struct tmpl_call *c, struct tv *ret, struct err *err)
@@ -62,6 +100,7 @@ fn_to_yaml(struct tmpl_call *c, struct tv *ret, struct err *err)
 	cleanup_buf struct buf json = tmpl_buf(c->run);
 	cleanup_buf struct buf out = tmpl_buf(c->run);
 	cleanup_json struct json *j = NULL;
+	struct doc d;
 
 	*ret = tv_str("");
 	if (tmpl_json_print(c->run, &c->v[0], 0, &json, &e) == -1 ||
@@ -70,6 +109,8 @@ fn_to_yaml(struct tmpl_call *c, struct tv *ret, struct err *err)
 			return (err_move(err, &e));
 		return (0);
 	}
+	if (doc_parse(buf_str(&json), json.len, &d, NULL) == 0)
+		add_digits(&d, j);
 	yaml_print(j, &out);
 	if (out.len > 0 && out.data[out.len - 1] == '\n')
 		buf_cut(&out, out.len - 1);

@@ -142,7 +142,7 @@ known(const char *text, size_t len, const char *theirs_text,
 	static const char *const refused[] = {
 		"NUL character",
 		/* No error there when the key comes again with a value. */
-		"no infinity and no NaN",
+		"JSON has no ",
 		/* YAML knows no such escape. */
 		"found unknown escape character",
 		/* {a:} is the key a to libyaml 0.2 and the text "a:" there. */

@@ -50,8 +50,8 @@ static const struct {
 	{ "a: 2001-01-01\nb: 2001-1-1T1:2:3Z\nc: 2001-02-30",
 	    "{\"a\":\"2001-01-01\",\"b\":\"2001-1-1T1:2:3Z\","
 	    "\"c\":\"2001-02-30\"}" },
-	{ "a: .inf", "line 1: JSON has no infinity and no NaN" },
-	{ "a: .NaN", "line 1: JSON has no infinity and no NaN" },
+	{ "a: .inf", "line 1: JSON has no +Inf" },
+	{ "a: .NaN", "line 1: JSON has no NaN" },
 	{ "1: a\n1.5: b\ntrue: c\n0x10: d\n1e6: e\n0.1: f\nyes: g",
 	    "{\"1\":\"a\",\"1.5\":\"b\",\"true\":\"g\",\"16\":\"d\","
 	    "\"1e+06\":\"e\",\"0.1\":\"f\"}" },

@@ -215,6 +215,21 @@ test_rsa(void **state)
 	    "crypto/rsa: decryption error");
 }
 
+/* Numbers that a double does not hold, and that JSON does not. */
+static void
+test_yaml(void **state)
+{
+	(void)state;
+	expect("{{ list 9223372036854775807 -9223372036854775807 1e3 | toYaml "
+	    "}}", "- 9223372036854775807\n- -9223372036854775807\n- 1000");
+	expect("{{ index (fromYaml \"a: .inf\") \"Error\" }}", "error "
+	    "converting YAML to JSON: json: unsupported value: +Inf");
+	expect("{{ index (fromYaml \"a: -.inf\") \"Error\" }}", "error "
+	    "converting YAML to JSON: json: unsupported value: -Inf");
+	expect("{{ index (fromYaml \"a: .nan\") \"Error\" }}", "error "
+	    "converting YAML to JSON: json: unsupported value: NaN");
+}
+
 int
 main(void)
 {
@@ -226,6 +241,7 @@ main(void)
 		cmocka_unit_test(test_certificates),
 		cmocka_unit_test(test_jwk),
 		cmocka_unit_test(test_rsa),
+		cmocka_unit_test(test_yaml),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));
