@@ -13,6 +13,7 @@
  */
 struct loop {
 	uv_loop_t uv;
+	unsigned works;		/* under way */
 };
 
 struct loop_timer {
@@ -25,6 +26,14 @@ struct loop_fd {
 	uv_poll_t uv;
 	int set;		/* what uv watches for */
 	void (*cb)(void *, int);
+	void *arg;
+};
+
+struct loop_work {
+	uv_work_t uv;
+	struct loop *l;
+	void (*work)(void *);
+	void (*done)(void *);
 	void *arg;
 };
 
@@ -243,4 +252,60 @@ loop_signal_free(struct loop_signal *s)
 {
 	if (s)
 		close_handle((uv_handle_t *)&s->uv);
+}
+
+/* --- work ---------------------------------------------------------------- */
+
+void
+loop_workers_one(void)
+{
+	setenv("UV_THREADPOOL_SIZE", "1", 1);
+}
+
+static void
+on_work(uv_work_t *uv)
+{
+	struct loop_work *w = (struct loop_work *)(void *)uv;
+
+	w->work(w->arg);
+}
+
+static void
+on_work_done(uv_work_t *uv, int status)
+{
+	struct loop_work *w = (struct loop_work *)(void *)uv;
+	void (*done)(void *) = w->done;
+	void *arg = w->arg;
+
+	(void)status;		/* nobody cancels */
+	w->l->works--;
+	free(w);
+	done(arg);
+}
+
+int
+loop_work(struct loop *l, void (*work)(void *arg), void (*done)(void *arg),
+    void *arg, struct err *err)
+{
+	struct loop_work *w = mem_alloc(sizeof(*w));
+	int rc;
+
+	w->l = l;
+	w->work = work;
+	w->done = done;
+	w->arg = arg;
+	rc = uv_queue_work(&l->uv, &w->uv, on_work, on_work_done);
+	if (rc) {
+		free(w);
+		return (uv_fail(err, rc, "worker"));
+	}
+	l->works++;
+	return (0);
+}
+
+void
+loop_work_wait(struct loop *l)
+{
+	while (l->works)
+		uv_run(&l->uv, UV_RUN_ONCE);
 }

@@ -41,6 +41,16 @@ struct loop_fd *loop_fd_new(struct loop *l, int fd,
 void loop_fd_watch(struct loop_fd *h, int events);	/* 0: pause */
 void loop_fd_free(struct loop_fd *h);			/* NULL is fine */
 
+/* loop_work(l, work, done, arg, err): ${work} runs in the loop's one worker
+ * thread, for what would block (a disk); then ${done} on the loop.  It is not
+ * cancelled: ${arg} lives until ${done}.  loop_work_wait: let all that was
+ * begun end, ${done} included.  loop_workers_one: before the first loop_work,
+ * so that there is one thread and not four. */
+void loop_workers_one(void);
+int loop_work(struct loop *l, void (*work)(void *arg), void (*done)(void *arg),
+    void *arg, struct err *err);
+void loop_work_wait(struct loop *l);
+
 struct loop_signal *loop_signal_new(struct loop *l, int signo,
     void (*cb)(void *arg, int signo), void *arg, struct err *err);
 void loop_signal_free(struct loop_signal *s);

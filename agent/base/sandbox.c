@@ -77,22 +77,31 @@ sandbox_user(uid_t uid, struct err *err)
 	LANDLOCK_ACCESS_FS_MAKE_BLOCK)
 
 static int
+allow(int ruleset, int fd, const char *what, uint64_t access, struct err *err)
+{
+	struct landlock_path_beneath_attr attr = {
+		.allowed_access = access, .parent_fd = fd };
+
+	if (syscall(SYS_landlock_add_rule, ruleset,
+	    LANDLOCK_RULE_PATH_BENEATH, &attr, 0) == -1)
+		return (err_sys(err, "landlock: %s", what));
+	return (0);
+}
+
+static int
 allow_beneath(int ruleset, const char *const *paths, uint64_t access,
     struct err *err)
 {
 	for (size_t i = 0; paths != NULL && paths[i] != NULL; i++) {
 		cleanup_close int fd = open(paths[i], O_PATH | O_CLOEXEC);
-		struct landlock_path_beneath_attr attr = {
-			.allowed_access = access, .parent_fd = fd };
 
 		if (fd == -1) {
 			if (errno == ENOENT)
 				continue;	/* nothing there to allow */
 			return (err_sys(err, "landlock: %s", paths[i]));
 		}
-		if (syscall(SYS_landlock_add_rule, ruleset,
-		    LANDLOCK_RULE_PATH_BENEATH, &attr, 0) == -1)
-			return (err_sys(err, "landlock: %s", paths[i]));
+		if (allow(ruleset, fd, paths[i], access, err) == -1)
+			return (-1);
 	}
 	return (0);
 }
@@ -113,7 +122,9 @@ landlock_enter(const struct sandbox_paths *paths, struct err *err)
 	}
 	if (paths != NULL && (allow_beneath(ruleset, paths->read, FS_READ |
 	    LANDLOCK_ACCESS_FS_EXECUTE, err) == -1 ||
-	    allow_beneath(ruleset, paths->write, FS_WRITE, err) == -1))
+	    allow_beneath(ruleset, paths->write, FS_WRITE, err) == -1 ||
+	    (paths->write_fd > 0 && allow(ruleset, paths->write_fd,
+	    "a directory", FS_WRITE, err) == -1)))
 		return (-1);
 	if (syscall(SYS_landlock_restrict_self, ruleset, 0) == -1)
 		return (err_sys(err, "landlock_restrict_self"));

@@ -23,6 +23,7 @@ enum sandbox_role {
 struct sandbox_paths {		/* for Landlock: beneath these only */
 	const char *const *read;	/* NULL-terminated, may be NULL */
 	const char *const *write;
+	int write_fd;		/* a directory, by its descriptor; 0 none */
 };
 
 struct sandbox_report {

@@ -81,6 +81,9 @@ static const struct {
 	{ SYS_pipe2, C | NET }, { SYS_faccessat, C | NET },
 	{ SYS_faccessat2, C | NET },
 	{ SYS_readlinkat, C | NET }, { SYS_openat, C | JOBS },
+	/* core: the sealed file, by names below its directory (Landlock) */
+	{ SYS_fsync, C }, { SYS_fdatasync, C }, { SYS_linkat, C },
+	{ SYS_unlinkat, C }, { SYS_renameat, C }, { SYS_renameat2, C },
 	/* the network, and unix sockets (core's by the argument below) */
 	{ SYS_socket, C | NET }, { SYS_socketpair, C | NET },
 	{ SYS_connect, C | NET }, { SYS_getsockopt, C | NET },
@@ -134,7 +137,8 @@ build(enum sandbox_role role, struct sock_filter *f)
 	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 4),
 	    LOAD(args[0]), UNLESS(AF_UNIX), RETURN(SECCOMP_RET_ALLOW),
 	    RETURN(SECCOMP_RET_KILL_PROCESS) };
-	/* libcurl looks names up in a thread: threads, but no processes.
+	/* libcurl looks names up in a thread, core writes the sealed file in
+	 * one: threads, but no processes.
 	 * glibc takes clone(2), whose flags can be seen, where clone3(2) does
 	 * not exist. */
 	const struct sock_filter threads_only[] = {
@@ -147,7 +151,7 @@ build(enum sandbox_role role, struct sock_filter *f)
 
 	for (size_t i = 0; i < ARRAY_LEN(head); i++)
 		f[n++] = head[i];
-	for (size_t i = 0; role == SANDBOX_FETCH &&
+	for (size_t i = 0; (role == SANDBOX_FETCH || role == SANDBOX_CORE) &&
 	    i < ARRAY_LEN(threads_only); i++)
 		f[n++] = threads_only[i];
 	for (size_t i = 0; role == SANDBOX_CORE && i < ARRAY_LEN(unix_only);

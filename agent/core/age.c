@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "core/age.h"
 #include "core/deliver.h"
+#include "core/state.h"
 #include "model/refresh.h"
 
 /* What counts as a refusal: so many answers of 401 or 403, so far apart. */
@@ -96,6 +97,18 @@ age_may_mount(const struct core *c, const struct item *item, char **ret_why)
 	return (why == NULL);
 }
 
+int
+age_may_seal(const struct core *c, const struct item *item, int tpm)
+{
+	struct offline_policy p;
+
+	age_policy(c, item, &p);
+	if (item->gone != ITEM_HELD || p.mode == OFFLINE_NEVER ||
+	    p.mode == OFFLINE_MEMORY_ONLY)
+		return (0);
+	return (tpm || p.key_source == OFFLINE_KEY_ANY);
+}
+
 /* --- what has happened ---------------------------------------------------- */
 
 /* A refresh that was due while nobody was there to try it failed then. */
@@ -120,6 +133,7 @@ age_failed(struct core *c, struct item *item, unsigned http_status)
 	if (!item->failing) {
 		item->failing_since = first_failure(c, item);
 		item->failing = 1;
+		state_touch(c);	/* a restart must not begin the count anew */
 	}
 	if (http_status != 401 && http_status != 403)
 		return;
@@ -128,6 +142,7 @@ age_failed(struct core *c, struct item *item, unsigned http_status)
 	if (item->denied < DENIED_COUNT) {
 		item->denied++;
 		item->denied_at = now;
+		state_touch(c);
 	}
 }
 
@@ -196,6 +211,7 @@ end_value(struct core *c, struct item *item, const struct offline_policy *p,
 	item->gone = keep ? ITEM_EXPIRED : ITEM_WITHDRAWN;
 	if (!keep)
 		cache_drop(&c->cache, &item->content);
+	state_touch(c);
 }
 
 void

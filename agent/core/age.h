@@ -30,6 +30,10 @@ int age_stale(const struct core *c, const struct item *item);
 int age_may_mount(const struct core *c, const struct item *item,
     char **ret_why);
 
+/* age_may_seal(c, item, tpm): may its value be in the sealed file; ${tpm}: a
+ * TPM opens it. */
+int age_may_seal(const struct core *c, const struct item *item, int tpm);
+
 /* A refresh has failed (${http_status} 0: without an answer), or succeeded:
  * called before the item is settled. */
 void age_failed(struct core *c, struct item *item, unsigned http_status);

@@ -32,12 +32,33 @@ header(const struct cache_origin *o, uint64_t generation)
 	    .source = "live" });
 }
 
+/* Into the empty slot; the record is taken over. */
+static void
+put(struct cache *c, struct content **slot, const struct record_header *h,
+    const struct record *r, const struct facts *f)
+{
+	struct content *new = mem_alloc(sizeof(*new));
+
+	new->refs = 1;
+	new->ns = str_dup(h->ns);
+	new->name = str_dup(h->name);
+	new->generation = h->generation;
+	memcpy(new->hash, h->hash, sizeof(new->hash));
+	new->keys = f->keys;
+	new->size = f->size;
+	new->record = *r;
+	*slot = new;
+	c->records++;
+	c->bytes += r->len;
+	c->generation++;
+}
+
 int
 cache_store(struct cache *c, const struct cache_origin *origin,
     struct keys_stream *from, const uint8_t *box, size_t len,
     struct content **slot, int *ret_changed, struct err *err)
 {
-	struct content *old = *slot, *new;
+	struct content *old = *slot;
 	uint64_t generation = old ? old->generation + 1 : 1;
 	struct record_header h = header(origin, generation);
 	struct record r = { NULL, 0 };
@@ -48,21 +69,29 @@ cache_store(struct cache *c, const struct cache_origin *origin,
 		return (-1);
 	if (!*ret_changed)
 		return (0);
-	new = mem_alloc(sizeof(*new));
-	new->refs = 1;
-	new->ns = str_dup(origin->ns);
-	new->name = str_dup(origin->name);
-	new->generation = generation;
-	memcpy(new->hash, h.hash, sizeof(new->hash));
-	new->keys = f.keys;
-	new->size = f.size;
-	new->record = r;
 	cache_drop(c, slot);
-	*slot = new;
-	c->records++;
-	c->bytes += r.len;
-	c->generation++;
+	put(c, slot, &h, &r, &f);
 	return (0);
+}
+
+int
+cache_restore(struct cache *c, const struct record_header *h,
+    struct record *record, struct content **slot, struct err *err)
+{
+	struct facts f = { 0, 0 };
+	const uint8_t *plain;
+	size_t len;
+	int rc;
+
+	if (keys_open(c->keys, record, h, &plain, &len, err) == -1)
+		return (-1);
+	rc = check(&f, plain, len, err);
+	keys_close(c->keys);
+	if (rc == 0) {
+		put(c, slot, h, record, &f);
+		*record = (struct record){ NULL, 0 };
+	}
+	return (rc);
 }
 
 void

@@ -46,6 +46,14 @@ struct cache_origin {
 int cache_store(struct cache *c, const struct cache_origin *origin,
     struct keys_stream *from, const uint8_t *box, size_t len,
     struct content **slot, int *ret_changed, struct err *err);
+/**
+ * cache_restore(c, h, record, slot, err):
+ * Take over a record of the sealed file with its header into the empty
+ * *${slot}; it is opened once, to know that it can be.  TAMPER leaves all as
+ * it was.
+ */
+int cache_restore(struct cache *c, const struct record_header *h,
+    struct record *record, struct content **slot, struct err *err);
 /* cache_drop: forget and wipe (when the last delivery lets go). */
 void cache_drop(struct cache *c, struct content **slot);
 

@@ -12,6 +12,7 @@
 
 #include "core/command.h"
 #include "core/core.h"
+#include "core/state.h"
 
 static int
 channel_check(struct err *err)
@@ -26,11 +27,28 @@ channel_check(struct err *err)
 	return (0);
 }
 
+/* The number when it is open, else -1. */
+static int
+take(int fd)
+{
+	return (fcntl(fd, F_SETFD, FD_CLOEXEC) == -1 ? -1 : fd);
+}
+
+static void
+state_take(struct state_fds *fds)
+{
+	fds->dir = take(KEEPER_STATE_FD);
+	fds->witness = take(KEEPER_WITNESS_FD);
+	for (int i = 0; i < KEY_SOURCES_MAX; i++)
+		fds->sources[i] = take(KEEPER_SOURCE_FD + i);
+}
+
 int
 core_command(int argc, char **argv)
 {
 	cleanup_err struct err err = ERR_INIT;
 	struct run_config cfg;
+	struct state_fds fds;
 	int rc;
 
 	if (channel_check(&err) == -1 ||
@@ -39,7 +57,8 @@ core_command(int argc, char **argv)
 		return (2);
 	}
 	log_init("core", cfg.log_level, cfg.log_format);
-	rc = core_main(&cfg, KEEPER_CHILD_FD);
+	state_take(&fds);
+	rc = core_main(&cfg, KEEPER_CHILD_FD, &fds);
 	run_config_clear(&cfg);
 	return (rc);
 }

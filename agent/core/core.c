@@ -9,6 +9,7 @@
 #include "core/core.h"
 #include "core/core_internal.h"
 #include "core/source_dir.h"
+#include "core/state.h"
 #include "ipc/keeper.h"
 
 #define DEGRADED_MAX 32
@@ -163,6 +164,7 @@ core_clear(struct core *c)
 	hosts_clear(c);
 	if (c->source)
 		c->source->ops->free(c->source);
+	state_close(c);
 	chan_free(c->keeper);
 	jobs_free(c->jobs);
 	strmap_free(c->items);
@@ -453,8 +455,9 @@ on_signal(void *arg, int signo)
 	struct core *c = arg;
 
 	if (signo == SIGHUP) {
-		log_info("reading the manifests anew");
+		log_info("reading the manifests and sealing anew");
 		c->source->ops->reread(c->source);
+		state_touch(c);
 		return;
 	}
 	log_info("stopping; mounts stay");
@@ -482,6 +485,7 @@ sandbox(const struct core *c, struct err *err)
 {
 	const struct run_config *cfg = c->cfg;
 	struct sandbox_report report = { .n = 0 };
+	struct sandbox_paths paths = { .read = NULL };
 	size_t i;
 
 #ifndef WEAKEN_REQUIRE_SANDBOX
@@ -489,7 +493,9 @@ sandbox(const struct core *c, struct err *err)
 		return (err_set(err, ERR_DENIED, "%s: run without "
 		    "--require-sandbox", keys_degraded(c->keys)));
 #endif
-	if (sandbox_enter(SANDBOX_CORE, NULL, cfg->require_sandbox, &report,
+	if (c->state->place.dir != -1)
+		paths.write_fd = c->state->place.dir;
+	if (sandbox_enter(SANDBOX_CORE, &paths, cfg->require_sandbox, &report,
 	    err) == -1)
 		return (-1);
 	for (i = 0; i < report.n; i++)
@@ -514,12 +520,14 @@ start(struct core *c, int keeper_fd, struct err *err)
 	    chan_new(c->loop, fd_steal(&fd), KEEPER_FRAME_MAX,
 	    &keeper_events, c, &c->keeper, err) == -1)
 		return (-1);
+	state_restore(c);
 	c->source = source_dir_new(&config);
 	return (0);
 }
 
 int
-core_main(const struct run_config *cfg, int keeper_fd)
+core_main(const struct run_config *cfg, int keeper_fd,
+    const struct state_fds *fds)
 {
 	cleanup_err struct err err = ERR_INIT;
 	struct loop *loop = loop_new(&err);
@@ -532,6 +540,8 @@ core_main(const struct run_config *cfg, int keeper_fd)
 		loop_free(loop);
 		return (1);
 	}
+	loop_workers_one();
+	state_open(&c, fds);
 	if (start(&c, keeper_fd, &err) == -1) {
 		log_error("%s", err_msg(&err));
 		if (cfg->require_sandbox && err.kind == ERR_DENIED)
@@ -539,6 +549,7 @@ core_main(const struct run_config *cfg, int keeper_fd)
 	} else {
 		loop_run(loop);
 		rc = c.refused ? KEEPER_REFUSED : c.keeper_gone;
+		state_flush(&c);
 	}
 	for (i = 0; i < ARRAY_LEN(c.signals); i++)
 		if (c.signals[i])

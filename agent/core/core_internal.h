@@ -82,6 +82,7 @@ struct core {
 	struct strmap *stores;		/* key -> struct store_state */
 	struct strmap *hosts;		/* provider host -> struct host_state */
 	struct source *source;
+	struct state *state;		/* sealed cache; NULL in a unit test */
 	int synced;			/* all objects were read once */
 	struct due pump_due;
 	uint32_t fetch_timeout_ms;
@@ -129,6 +130,9 @@ struct item *sync_item(struct core *c, const char *ns, const char *name);
 /* sync_claim: the item, made when it is new; ${until} as claims_put. */
 struct item *sync_claim(struct core *c, const char *ns, const char *name,
     const char *claim, int64_t until);
+/* sync_restored: the item, which nobody claims yet; it waits for a claim as
+ * long as its value may be served. */
+struct item *sync_restored(struct core *c, const char *ns, const char *name);
 void sync_unclaim(struct core *c, struct item *item, const char *claim);
 /* sync_urgent: a pod waits for it. */
 void sync_urgent(struct core *c, struct item *item);

@@ -13,16 +13,19 @@ struct keys_stream {
 };
 
 /* The largest value, its padding and the keys. */
-#define ARENA_SIZE (RECORD_PLAIN_MAX + 16384 + \
+#define ARENA_SIZE (RECORD_PLAIN_MAX + 16384 + SNAPSHOT_SCRATCH + \
 	KEYS_STREAMS_MAX * sizeof(struct keys_stream))
 
 struct keys {
 	struct arena *arena;
-	uint8_t *mem;		/* K_mem */
+	uint8_t *root;		/* the node's, or zeros */
+	uint8_t *kek;		/* of the epoch; of the process without one */
+	uint8_t *scratch;
 	uint8_t *hash;		/* key of the content hash */
 	uint8_t *ns;		/* the namespace's key, for a moment */
 	uint8_t *sk;
 	struct keys_stream *streams;
+	struct strmap *salts;	/* of namespaces */
 	uint8_t pk[BOX_KEY_LEN];
 	size_t empty;		/* mark behind the keys */
 	uint64_t serial;
@@ -38,14 +41,17 @@ keys_new(struct keys **ret, struct err *err)
 		free(k);
 		return (err_wrap(err, "keys"));
 	}
-	k->mem = arena_alloc(k->arena, RECORD_KEY_LEN);
+	k->root = arena_alloc(k->arena, RECORD_KEY_LEN);
+	k->kek = arena_alloc(k->arena, RECORD_KEY_LEN);
+	k->scratch = arena_alloc(k->arena, SNAPSHOT_SCRATCH);
 	k->hash = arena_alloc(k->arena, RECORD_KEY_LEN);
 	k->ns = arena_alloc(k->arena, RECORD_KEY_LEN);
 	k->sk = arena_alloc(k->arena, BOX_KEY_LEN);
 	k->streams = arena_alloc(k->arena,
 	    KEYS_STREAMS_MAX * sizeof(*k->streams));
-	record_random(k->mem, RECORD_KEY_LEN);
-	record_derive(k->mem, 1, "nsa-hash", k->hash);
+	k->salts = strmap_new(free);
+	record_random(k->kek, RECORD_KEY_LEN);
+	record_derive(k->kek, 1, "nsa-hash", k->hash);
 	box_keypair(k->pk, k->sk);
 	k->empty = arena_mark(k->arena);
 	*ret = k;
@@ -58,7 +64,58 @@ keys_free(struct keys *k)
 	if (!k)
 		return;
 	arena_close(k->arena);
+	strmap_free(k->salts);
 	free(k);
+}
+
+uint8_t *
+keys_root(struct keys *k)
+{
+	return (k->root);
+}
+
+uint8_t *
+keys_scratch(struct keys *k)
+{
+	return (k->scratch);
+}
+
+void
+keys_use_root(struct keys *k, uint32_t epoch)
+{
+	snapshot_epoch_key(k->root, epoch, k->kek);
+	/* The same in each epoch: equal content is known as such. */
+	record_derive(k->root, 2, "nsa-indx", k->hash);
+}
+
+void
+keys_salt_put(struct keys *k, const char *ns,
+    const uint8_t salt[static SNAPSHOT_SALT_LEN])
+{
+	uint8_t *copy = mem_alloc(SNAPSHOT_SALT_LEN);
+
+	memcpy(copy, salt, SNAPSHOT_SALT_LEN);
+	strmap_put(k->salts, ns, copy);
+}
+
+const uint8_t *
+keys_salt(struct keys *k, const char *ns)
+{
+	uint8_t salt[SNAPSHOT_SALT_LEN];
+
+	if (!strmap_has(k->salts, ns)) {
+		record_random(salt, sizeof(salt));
+		keys_salt_put(k, ns, salt);
+	}
+	return (strmap_get(k->salts, ns));
+}
+
+/* Into k->ns, for a moment. */
+static void
+ns_key(struct keys *k, const char *ns)
+{
+	ns = ns ? ns : "";
+	snapshot_ns_key(k->kek, ns, keys_salt(k, ns), k->ns);
 }
 
 const uint8_t *
@@ -120,7 +177,7 @@ static int
 seal_open(struct keys *k, struct record_header *h, const uint8_t *plain,
     size_t len, struct record *ret, struct err *err)
 {
-	record_derive_ns(k->mem, h->ns ? h->ns : "", k->ns);
+	ns_key(k, h->ns);
 	return (record_seal(k->ns, h, plain, len, ret, err));
 }
 
@@ -176,7 +233,7 @@ keys_open(struct keys *k, const struct record *r,
 	out = arena_alloc(k->arena, size);
 	if (!out)
 		return (err_set(err, ERR_INTERNAL, "no room in the arena"));
-	record_derive_ns(k->mem, expect->ns ? expect->ns : "", k->ns);
+	ns_key(k, expect->ns);
 	rc = record_open(k->ns, r, expect, out, size, ret_plain, ret_len, err);
 	secret_wipe(k->ns, RECORD_KEY_LEN);
 	if (rc == -1)

@@ -6,18 +6,35 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/strmap.h"
 #include "seal/record.h"
+#include "seal/snapshot.h"
 
 /*
  * The keys of this process and the one place where a value lies open: the
- * arena.  K_mem and the key pair are made at the start and never leave it;
- * records are sealed under a key of their namespace, derived from K_mem
- * (reference security-offline.md d.1).
+ * arena.  Records are sealed under a key of their namespace (snapshot_ns_key),
+ * derived from the node's root key of an epoch, so that RAM and the sealed file
+ * hold the same record; without a root key, from one that ends with the process
+ * (reference security-offline.md d.1).  No key ever leaves the arena.
  */
 struct keys;
 
 int keys_new(struct keys **ret, struct err *err);
 void keys_free(struct keys *k);
+
+/* keys_root(k): 32 bytes for the root key; keys_scratch(k): SNAPSHOT_SCRATCH
+ * bytes for who works with it. */
+uint8_t *keys_root(struct keys *k);
+uint8_t *keys_scratch(struct keys *k);
+/* keys_use_root(k, epoch): from now on everything is derived from the root key.
+ * Before anything was sealed. */
+void keys_use_root(struct keys *k, uint32_t epoch);
+/* keys_salt_put(k, ns, salt): a namespace's salt, from the sealed file.
+ * keys_salt(k, ns): made when it is new; borrowed. */
+void keys_salt_put(struct keys *k, const char *ns,
+    const uint8_t salt[static SNAPSHOT_SALT_LEN]);
+const uint8_t *keys_salt(struct keys *k, const char *ns);
+
 /* keys_public(k): 32 bytes, to which jobs seal their streams' keys. */
 const uint8_t *keys_public(const struct keys *k);
 /* keys_degraded(k): why the keys are less protected than they could be. */

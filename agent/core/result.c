@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "core/age.h"
 #include "core/core_internal.h"
+#include "core/state.h"
 
 /* --- stores and hosts --------------------------------------------------- */
 
@@ -250,6 +251,7 @@ settle(struct core *c, struct item *item)
 		item->version = item->synced_at ? str_dup("*") : NULL;
 	}
 	age_settle(c, item);
+	state_news(c);
 	core_report(c, item);
 	sync_schedule(c, item);
 	deliver_news(c, item);

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "core/age.h"
+#include "core/state.h"
 #include "core/core_internal.h"
 #include "core/host.h"
 #include "core/volume.h"
@@ -287,20 +288,6 @@ degraded(const struct core *c)
 	return (list);
 }
 
-static struct json *
-cache(const struct core *c)
-{
-	struct json *o = json_new_object();
-
-	json_set_str(o, "state", c->cache.records ? "ok" : "empty");
-	json_set_str(o, "problem", NULL);
-	json_set_num(o, "records", (double)c->cache.records);
-	json_set_num(o, "generation", (double)c->cache.generation);
-	json_set_str(o, "sealedAt", NULL);
-	json_set_num(o, "bytes", (double)c->cache.bytes);
-	return (o);
-}
-
 struct json *
 status_json(const struct core *c)
 {
@@ -311,7 +298,7 @@ status_json(const struct core *c)
 	json_set_bool(o, "ready", core_ready(c));
 	json_set_str(o, "class", c->cfg->class_name);
 	json_set_str(o, "mode", c->cfg->manifests ? "manifests" : "cluster");
-	json_set_str(o, "keySource", "memory");
+	json_set_str(o, "keySource", state_key_source(c));
 	json_set_str(o, "memoryProtection", keys_degraded(c->keys) ?
 	    "degraded" : "full");
 	json_set(o, "degraded", degraded(c));
@@ -319,7 +306,7 @@ status_json(const struct core *c)
 	json_set(o, "stores", stores(c));
 	json_set(o, "volumes", volumes(c));
 	json_set(o, "hostProjections", projections(c));
-	json_set(o, "cache", cache(c));
+	json_set(o, "cache", state_json(c));
 	json_set(o, "files", c->source ? c->source->ops->problems(c->source) :
 	    json_new_array());
 	return (o);

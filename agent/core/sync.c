@@ -7,6 +7,7 @@
 #include "core/age.h"
 #include "core/core_internal.h"
 #include "core/refs.h"
+#include "core/state.h"
 #include "model/refresh.h"
 
 #define ANNOTATION_CLAIM "nodeseal.dev/claim"
@@ -82,7 +83,7 @@ static int64_t
 next_attempt(struct core *c, struct item *item, const struct entry *e)
 {
 	int64_t now = schedule_now(c->schedule);
-	int64_t wall = schedule_wall(c->schedule), due;
+	int64_t wall = schedule_wall(c->schedule), due, last;
 	uint32_t random;
 
 	if (item->failures)
@@ -91,13 +92,15 @@ next_attempt(struct core *c, struct item *item, const struct entry *e)
 		return (now);
 	if (!item_ready(item))
 		return (CLAIM_FOREVER);	/* skipped: only a change helps */
-	due = refresh_due_ms(e->es, item->version, item->synced_at, wall);
+	/* A clock that was set back does not put a refresh off. */
+	last = item->synced_at < wall ? item->synced_at : wall;
+	due = refresh_due_ms(e->es, item->version, last, wall);
 	if (due == REFRESH_NEVER)
 		return (CLAIM_FOREVER);
 	if (due <= wall)
 		return (now);
 	record_random(&random, sizeof(random));
-	due = schedule_early_ms(e->es, item->synced_at, due, random);
+	due = schedule_early_ms(e->es, last, due, random);
 	return (due - wall > INT64_MAX - now ? CLAIM_FOREVER :
 	    now + (due - wall));
 }
@@ -145,6 +148,7 @@ forget(struct core *c, struct item *item)
 	plan_remove(c->plan, item);
 	cache_drop(&c->cache, &item->content);
 	strmap_del(c->items, item->key);
+	state_news(c);
 }
 
 /* After any change of the claims: when is the next look at them due? */
@@ -193,21 +197,41 @@ on_age(void *arg)
 	deliver_news(item->core, item);
 }
 
+static struct item *
+item_get(struct core *c, const char *ns, const char *name)
+{
+	struct item *item = sync_item(c, ns, name);
+
+	if (item)
+		return (item);
+	item = item_new(ns, name);
+	item->core = c;
+	due_init(&item->due, on_due, item);
+	due_init(&item->claims_due, on_claims, item);
+	due_init(&item->age_due, on_age, item);
+	strmap_put(c->items, item->key, item);
+	return (item);
+}
+
+/* Its pods may be long in coming: after an offline boot the kubelet is. */
+struct item *
+sync_restored(struct core *c, const char *ns, const char *name)
+{
+	struct item *item = item_get(c, ns, name);
+
+	if (item->claims.n == 0)
+		schedule_in(c->schedule, &item->claims_due,
+		    OFFLINE_MAX_STALE_MS);
+	return (item);
+}
+
 struct item *
 sync_claim(struct core *c, const char *ns, const char *name,
     const char *claim, int64_t until)
 {
-	struct item *item = sync_item(c, ns, name);
+	struct item *item = item_get(c, ns, name);
 	int first;
 
-	if (!item) {
-		item = item_new(ns, name);
-		item->core = c;
-		due_init(&item->due, on_due, item);
-		due_init(&item->claims_due, on_claims, item);
-		due_init(&item->age_due, on_age, item);
-		strmap_put(c->items, item->key, item);
-	}
 	first = item->claims.n == 0;
 	claims_put(&item->claims, claim, until);
 	claims_settle(c, item, schedule_now(c->schedule));
@@ -407,6 +431,9 @@ sync_synced(struct core *c)
 	sync_commit(c);
 	for (i = strmap_next(c->items, 0); i; i = strmap_next(c->items, i)) {
 		item = strmap_val(c->items, i);
+		if (!item->claims.n && !sync_entry(c, item))
+			schedule_in(c->schedule, &item->claims_due,
+			    CLAIM_FORGET_MS);
 		sync_schedule(c, item);
 		deliver_news(c, item);
 	}

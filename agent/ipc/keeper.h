@@ -42,7 +42,15 @@ enum keeper_frame {
  * it is not started again, the keeper ends. */
 #define KEEPER_REFUSED 77
 
-/* Descriptor numbers by which a started program finds its channel. */
+/*
+ * Descriptor numbers by which a started program finds its channel, and core
+ * what it needs before it gives up its rights: the state directory, the witness
+ * (both open for writing), and what each --key-source names, in their order
+ * (seal/key_source.h).  A number that is not open could not be had.
+ */
 #define KEEPER_CHILD_FD 3
+#define KEEPER_STATE_FD 4
+#define KEEPER_WITNESS_FD 5
+#define KEEPER_SOURCE_FD 6
 
 #endif

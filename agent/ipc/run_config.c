@@ -36,7 +36,7 @@ struct flag {
 
 #define AT(f) offsetof(struct run_config, f)
 #define CLUSTER "needs the API server, which this version does not speak to"
-#define SEALED "belongs to the sealed cache, which this version does not have"
+#define BUNDLES "belongs to bundles, which this version does not have"
 
 static const struct flag flags[] = {
 	{ "manifests", FLAG_STRING, AT(manifests), 0, "DIR",
@@ -48,7 +48,11 @@ static const struct flag flags[] = {
 	{ "claim-unclassed", FLAG_BOOL, AT(claim_unclassed), 0, NULL,
 	    "stores without a class too (with --manifests: on)" },
 	{ "state", FLAG_STRING, AT(state), 0, "DIR",
-	    "state directory (/var/lib/nodeseal)" },
+	    "the sealed cache (/var/lib/nodeseal)" },
+	{ "key-source", FLAG_LIST, AT(key_sources), AT(nkey_sources), "SPEC",
+	    "what opens it (file:STATE/node.key); repeatable" },
+	{ "witness", FLAG_STRING, AT(witness), 0, "FILE",
+	    "knows its newest generation (STATE.witness)" },
 	{ "run", FLAG_STRING, AT(run), 0, "DIR",
 	    "sockets and host files (/run/nodeseal)" },
 	{ "kubelet-dir", FLAG_STRING, AT(kubelet_dir), 0, "DIR",
@@ -88,10 +92,8 @@ static const struct flag flags[] = {
 	    "lines of \"name = value\"" },
 	{ "kubeconfig", FLAG_LATER, 0, 0, NULL, CLUSTER },
 	{ "listen", FLAG_LATER, 0, 0, NULL, CLUSTER },
-	{ "key-source", FLAG_LATER, 0, 0, NULL, SEALED },
-	{ "witness", FLAG_LATER, 0, 0, NULL, SEALED },
-	{ "bundles", FLAG_LATER, 0, 0, NULL, SEALED },
-	{ "issuer-key", FLAG_LATER, 0, 0, NULL, SEALED },
+	{ "bundles", FLAG_LATER, 0, 0, NULL, BUNDLES },
+	{ "issuer-key", FLAG_LATER, 0, 0, NULL, BUNDLES },
 };
 
 /* Which flags the command line gave: they win over the file. */
@@ -392,6 +394,13 @@ defaults_late(struct run_config *c, const struct seen *seen)
 	default_str(&c->delim_right, "");
 	if (c->csi_targets == NULL)
 		c->csi_targets = str_fmt("%s/pods", c->kubelet_dir);
+	if (c->witness == NULL)
+		c->witness = str_fmt("%s.witness", c->state);
+	if (c->nkey_sources == 0) {
+		c->key_sources = mem_array(1, sizeof(*c->key_sources));
+		c->key_sources[c->nkey_sources++] = str_fmt("file:%s/node.key",
+		    c->state);
+	}
 	if (c->nhost_dirs == 0) {
 		c->host_dirs = mem_array(1, sizeof(*c->host_dirs));
 		c->host_dirs[c->nhost_dirs++] = str_fmt("%s/host", c->run);
@@ -411,6 +420,7 @@ static int
 check_paths(const struct run_config *c, struct err *err)
 {
 	if (check_absolute("state", c->state, err) == -1 ||
+	    check_absolute("witness", c->witness, err) == -1 ||
 	    check_absolute("run", c->run, err) == -1 ||
 	    check_absolute("kubelet-dir", c->kubelet_dir, err) == -1 ||
 	    check_absolute("csi-targets", c->csi_targets, err) == -1 ||
@@ -419,6 +429,9 @@ check_paths(const struct run_config *c, struct err *err)
 	for (size_t i = 0; i < c->nhost_dirs; i++)
 		if (check_absolute("host-dirs", c->host_dirs[i], err) == -1)
 			return (-1);
+	if (c->nkey_sources > KEY_SOURCES_MAX)
+		return (err_set(err, ERR_INVALID,
+		    "--key-source: %d are the most", KEY_SOURCES_MAX));
 	for (size_t i = 0; i < c->nnode_labels; i++)
 		if (strchr(c->node_labels[i], '=') == NULL)
 			return (err_set(err, ERR_INVALID,
@@ -474,6 +487,7 @@ run_config_clear(struct run_config *c)
 			free(*(char **)field(c, flags[i].at));
 	list_free(c->host_dirs, c->nhost_dirs);
 	list_free(c->node_labels, c->nnode_labels);
+	list_free(c->key_sources, c->nkey_sources);
 	memset(c, 0, sizeof(*c));
 }
 

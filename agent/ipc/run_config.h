@@ -16,6 +16,8 @@
  * command line wins.  One table names each flag, its type, its default and
  * its one-line help, and --help is printed from it.
  */
+#define KEY_SOURCES_MAX 4
+
 struct run_config {
 	char *config;		/* file, NULL */
 	char *node;
@@ -23,6 +25,9 @@ struct run_config {
 	char *class_name;
 	int claim_unclassed;
 	char *state, *run;
+	char *witness;		/* default: <state>.witness */
+	char **key_sources;	/* at least one; seal/key_source.h */
+	size_t nkey_sources;
 	char *kubelet_dir;
 	int csi;
 	char *csi_targets;	/* default: <kubelet_dir>/pods */

@@ -321,7 +321,7 @@ int
 fetch_job(int fd, int require_sandbox, struct err *err)
 {
 	cleanup_locked struct locked keys = { 0 }, plain = { 0 };
-	struct sandbox_paths paths = { readable, NULL };
+	struct sandbox_paths paths = { .read = readable };
 	struct job_fetch m = { 0 };
 	struct objects objects;
 	size_t len;

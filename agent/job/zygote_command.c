@@ -58,7 +58,7 @@ static int
 serve(struct flags *c, struct err *err)
 {
 	struct zygote_work work = { run_job, c };
-	struct sandbox_paths paths = { readable, NULL };
+	struct sandbox_paths paths = { .read = readable };
 	struct sandbox_report report = { .n = 0 };
 	size_t i;
 

@@ -18,6 +18,29 @@
 #define WAIT_FIRST_MS 100
 #define WAIT_MAX_MS 4000
 
+/* Out of the way of the numbers that they are to have, then there. */
+static int
+hand_over(const struct child *c)
+{
+	int high[CHILD_MORE];
+
+	for (size_t i = 0; i < c->nmore; i++) {
+		high[i] = c->more[i] == -1 ? -1 : fcntl(c->more[i],
+		    F_DUPFD_CLOEXEC, KEEPER_CHILD_FD + 1 + CHILD_MORE);
+		if (high[i] == -1 && c->more[i] != -1)
+			return (-1);
+	}
+	for (size_t i = 0; i < c->nmore; i++) {
+		int at = KEEPER_CHILD_FD + 1 + (int)i;
+
+		if (high[i] == -1)
+			close(at);
+		else if (dup2(high[i], at) == -1)
+			return (-1);
+	}
+	return (0);
+}
+
 /* Between fork and exec: only what is safe there. */
 static void
 become(const struct child *c, int fd, pid_t keeper)
@@ -28,6 +51,8 @@ become(const struct child *c, int fd, pid_t keeper)
 		if (dup2(fd, KEEPER_CHILD_FD) == -1)
 			_exit(127);
 	} else if (fcntl(fd, F_SETFD, 0) == -1)
+		_exit(127);
+	if (hand_over(c) == -1)
 		_exit(127);
 	if (c->uid != (uid_t)-1 && (setgroups(0, NULL) == -1 ||
 	    setresgid(c->uid, c->uid, c->uid) == -1 ||

@@ -11,11 +11,15 @@
  * One long-lived program under the keeper: started with one end of a socket
  * pair as descriptor KEEPER_CHILD_FD, started again when it ends.
  */
+#define CHILD_MORE 8
+
 struct child {
 	const char *name;	/* for the log */
 	char **argv;		/* borrowed; argv[0] is the path */
 	uid_t uid;		/* it runs as this; (uid_t)-1: as we are */
 	int socket_type;	/* SOCK_STREAM, SOCK_SEQPACKET */
+	const int *more;	/* descriptors that follow; -1: left out */
+	size_t nmore;		/* at most CHILD_MORE */
 	pid_t pid;		/* 0: not running */
 	int peer;		/* our end, until handed on; -1 */
 	int64_t started_at;	/* boot ms */

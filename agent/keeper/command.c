@@ -6,6 +6,8 @@
 #include "base/mem.h"
 #include "base/sandbox.h"
 #include "ipc/run_config.h"
+#include "seal/box.h"
+#include "seal/key_source.h"
 
 #include "keeper/command.h"
 #include "keeper/keeper.h"
@@ -21,6 +23,20 @@ run(const struct run_config *cfg, int argc, char **argv, struct err *err)
 	for (size_t i = 0; i < report.n; i++)
 		log_warn("degraded: %s", report.lines[i]);
 	return (keeper_main(cfg, argc, argv, err));
+}
+
+/* What is wrong with the words is said before anything is made. */
+static int
+sources_check(const struct run_config *cfg, struct err *err)
+{
+	for (size_t i = 0; i < cfg->nkey_sources; i++) {
+		struct key_source s;
+
+		if (key_source_parse(cfg->key_sources[i], &s, err) == -1)
+			return (-1);
+		key_source_clear(&s);
+	}
+	return (0);
 }
 
 int
@@ -40,6 +56,11 @@ keeper_command(int argc, char **argv)
 		fputs(help, stdout);
 		run_config_clear(&cfg);
 		return (0);
+	}
+	if (seal_init(&err) == -1 || sources_check(&cfg, &err) == -1) {
+		fprintf(stderr, "nodeseal run: %s\n", err_msg(&err));
+		run_config_clear(&cfg);
+		return (2);
 	}
 	log_init("keeper", cfg.log_level, cfg.log_format);
 	if ((rc = run(&cfg, argc, argv, &err)) == -1)

@@ -20,6 +20,8 @@
 #include "base/program.h"
 #include "ipc/frame.h"
 #include "ipc/keeper.h"
+#include "seal/box.h"
+#include "seal/key_source.h"
 
 #include "keeper/child.h"
 #include "keeper/keeper.h"
@@ -49,6 +51,8 @@ struct keeper {
 	int64_t core_by;	/* without it: when core is killed */
 	int signal_fd;
 	int notes_fd;		/* <run>/volumes */
+	/* KEEPER_STATE_FD and its followers; -1: not to be had */
+	int state[2 + KEY_SOURCES_MAX];
 	int fsproj_wanted;	/* --fsproj: connect (again) at fsproj_at */
 	int64_t fsproj_at;
 	int stopping;
@@ -350,6 +354,41 @@ prepare_fsproj(struct keeper *k, uid_t uid, struct err *err)
 	return (0);
 }
 
+/* A source that cannot be opened may not be the only one, and without any the
+ * node still serves: core says in status what that costs. */
+static void
+open_sources(struct keeper *k)
+{
+	/* With slots there, a new key would open none of them. */
+	int fresh = faccessat(k->state[0], SLOTS_FILE, F_OK, 0) == -1;
+
+	for (size_t i = 0; i < k->cfg->nkey_sources; i++) {
+		cleanup_err struct err err = ERR_INIT;
+		struct key_source s;
+
+		if (key_source_parse(k->cfg->key_sources[i], &s, &err) == 0) {
+			k->state[2 + i] = key_source_open(&s, fresh, &err);
+			key_source_clear(&s);
+		}
+		if (k->state[2 + i] == -1)
+			log_error("%s", err_msg(&err));
+	}
+}
+
+static int
+prepare_state(struct keeper *k, struct err *err)
+{
+	cleanup_err struct err why = ERR_INIT;
+
+	if (place_state(k->cfg, &k->state[0], err) == -1)
+		return (-1);
+	/* Less proof against an old file; core says so. */
+	if (place_witness(k->cfg, &k->state[1], &why) == -1)
+		log_warn("%s", err_msg(&why));
+	open_sources(k);
+	return (0);
+}
+
 static int
 prepare_children(struct keeper *k, int argc, char **argv, struct err *err)
 {
@@ -377,6 +416,8 @@ prepare_children(struct keeper *k, int argc, char **argv, struct err *err)
 		c->argv = words(&n, c->argv, argv[i], NULL);
 	c->uid = uid;
 	c->socket_type = SOCK_STREAM;
+	c->more = k->state;
+	c->nmore = ARRAY_LEN(k->state);
 	if (k->cfg->fsproj != NULL) {
 		k->fsproj_wanted = 1;
 		return (0);
@@ -575,6 +616,9 @@ keeper_clear(struct keeper *k)
 		close(k->signal_fd);
 	if (k->notes_fd != -1)
 		close(k->notes_fd);
+	for (size_t i = 0; i < ARRAY_LEN(k->state); i++)
+		if (k->state[i] != -1)
+			close(k->state[i]);
 }
 
 int
@@ -592,12 +636,15 @@ keeper_main(const struct run_config *cfg, int argc, char **argv,
 	 * value's copy may be in them. */
 	setenv("LD_BIND_NOW", "1", 1);
 #endif
+	for (size_t i = 0; i < ARRAY_LEN(k.state); i++)
+		k.state[i] = -1;
 	k.child[FSPROJ] = (struct child){ .name = "fsproj", .peer = -1 };
 	k.child[ZYGOTE] = (struct child){ .name = "zygote", .peer = -1 };
 	k.child[CORE] = (struct child){ .name = "core", .peer = -1 };
 	if (catch_signals(&k, err) == 0 &&
 	    place_directories(cfg, uid, err) == 0 &&
 	    place_notes(cfg, &k.notes_fd, err) == 0 &&
+	    prepare_state(&k, err) == 0 &&
 	    prepare_children(&k, argc, argv, err) == 0 &&
 	    bind_sockets(&k, err) == 0) {
 		start_due(&k, now_ms());

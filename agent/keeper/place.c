@@ -28,6 +28,41 @@ place_directories(const struct run_config *cfg, uid_t uid, struct err *err)
 	return (0);
 }
 
+static int
+sync_parent(const char *path, struct err *err)
+{
+	cleanup_free char *dir = str_ndup(path,
+	    (size_t)(strrchr(path, '/') - path + 1));
+	cleanup_close int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd == -1 || fsync(fd) == -1)
+		return (err_sys(err, "%s", dir));
+	return (0);
+}
+
+int
+place_state(const struct run_config *cfg, int *ret_fd, struct err *err)
+{
+	*ret_fd = open(cfg->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*ret_fd == -1)
+		return (err_sys(err, "--state: %s", cfg->state));
+	return (0);
+}
+
+int
+place_witness(const struct run_config *cfg, int *ret_fd, struct err *err)
+{
+	cleanup_close int fd = open(cfg->witness, O_RDWR | O_CREAT |
+	    O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd == -1)
+		return (err_sys(err, "--witness: %s", cfg->witness));
+	if (sync_parent(cfg->witness, err) == -1)
+		return (err_wrap(err, "--witness"));
+	*ret_fd = fd_steal(&fd);
+	return (0);
+}
+
 int
 place_notes(const struct run_config *cfg, int *ret_fd, struct err *err)
 {

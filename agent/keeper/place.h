@@ -23,6 +23,11 @@ int place_directories(const struct run_config *cfg, uid_t uid,
  */
 int place_socket(const char *path, int *ret_fd, struct err *err);
 
+/* place_state(cfg, ret_fd, err): the state directory, open.  place_witness: the
+ * witness, for reading and writing; made (0600, on disk) when it is missing. */
+int place_state(const struct run_config *cfg, int *ret_fd, struct err *err);
+int place_witness(const struct run_config *cfg, int *ret_fd, struct err *err);
+
 /* place_notes(cfg, ret_fd, err): <run>/volumes (0600), for core to read and
  * write; it lives as long as the mounts do where --run is a tmpfs. */
 int place_notes(const struct run_config *cfg, int *ret_fd, struct err *err);

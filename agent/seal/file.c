@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sodium.h>
-#include <stdio.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,7 +14,6 @@
 #include "seal/file.h"
 
 #define TMP ".tmp"		/* behind the name that it will have */
-#define WITNESS_MAX 256
 
 /* --- writing ----------------------------------------------------------- */
 
@@ -39,8 +38,8 @@ write_new(int dir, const char *tmp, const void *data, size_t len,
 		return (err_sys(err, "%s", tmp));
 	if (file_write_all(fd, data, len, err) == -1)
 		return (err_wrap(err, "%s", tmp));
-#ifndef WEAKEN_SEAL_FSYNC
 	/* Once: what a failed fsync has lost, a second one does not find. */
+#ifndef WEAKEN_SEAL_FSYNC
 	if (fsync(fd) == -1)
 		return (err_sys(err, "%s: fsync", tmp));
 #endif
@@ -107,50 +106,89 @@ replace(int dir, const char *name, const void *data, size_t len, int keep,
 
 /* --- the witness ------------------------------------------------------- */
 
-static int
-witness_write(const struct seal_place *p, const struct snapshot_head *h,
-    struct err *err)
-{
-	char node[2 * SNAPSHOT_ID_LEN + 1];
-	cleanup_buf struct buf b = BUF_PLAIN(WITNESS_MAX);
+/* Two rows of one size, each whole in one sector: the older one is written
+ * over, so that a write that tears leaves the other. */
+#define ROW 256
 
-	if (p->witness_dir == -1)
+struct row {
+	char magic[8];
+	uint8_t node[SNAPSHOT_ID_LEN];
+	uint64_t generation;
+	uint8_t sum[16];
+};
+_Static_assert(sizeof(struct row) <= ROW, "row");
+
+static const char row_magic[8] = { 'N', 'S', 'W', 'I', 'T', 'N', 0, 1 };
+
+static void
+row_sum(const struct row *r, uint8_t *out)
+{
+	crypto_generichash(out, sizeof(r->sum), (const uint8_t *)r,
+	    offsetof(struct row, sum), NULL, 0);
+}
+
+/* The row's generation of this node, 0 none; *ret_odd when it is neither a row
+ * nor empty. */
+static uint64_t
+row_read(int fd, int i, const uint8_t *node, int *ret_odd)
+{
+	uint8_t sum[16];
+	struct row r;
+	ssize_t n = pread(fd, &r, sizeof(r), (off_t)i * ROW);
+
+	if (n == 0)
 		return (0);
-	sodium_bin2hex(node, sizeof(node), h->node, sizeof(h->node));
-	buf_addf(&b, "nodeseal witness 1\nnode %s\ngeneration %" PRIu64 "\n",
-	    node, h->generation);
-	if (buf_finish(&b, "witness", err) == -1 ||
-	    replace(p->witness_dir, p->witness, b.data, b.len, 0, err) == -1)
-		return (err_wrap(err, "witness"));
+	if (n == sizeof(r))
+		row_sum(&r, sum);
+	if (n != sizeof(r) || memcmp(r.magic, row_magic, 8) != 0 ||
+	    memcmp(sum, r.sum, sizeof(sum)) != 0) {
+		*ret_odd = 1;
+		return (0);
+	}
+	return (memcmp(r.node, node, SNAPSHOT_ID_LEN) == 0 ? r.generation : 0);
+}
+
+static int
+witness_write(int fd, const struct snapshot_head *h, struct err *err)
+{
+	struct row r = { .generation = h->generation };
+	int odd = 0, at;
+
+	if (fd == -1)
+		return (0);
+	at = row_read(fd, 0, h->node, &odd) > row_read(fd, 1, h->node, &odd);
+	memcpy(r.magic, row_magic, sizeof(r.magic));
+	memcpy(r.node, h->node, sizeof(r.node));
+	row_sum(&r, r.sum);
+	if (pwrite(fd, &r, sizeof(r), (off_t)at * ROW) != sizeof(r) ||
+	    fdatasync(fd) == -1)
+		return (err_sys(err, "witness"));
 	return (0);
 }
 
-/* 1: known; 0: there is none, or it is another node's; -1: it cannot be
- * read. */
-static int
-witness_read(const struct seal_place *p, const uint8_t *node,
-    uint64_t *ret_generation, struct err *err)
+/* The highest generation that it knows of, 0 none; *ret_odd when no row of it
+ * can be read although there is something. */
+static uint64_t
+witness_read(int fd, const uint8_t *node, int *ret_odd)
 {
-	cleanup_buf struct buf b = BUF_PLAIN(WITNESS_MAX);
-	cleanup_close int fd = -1;
-	char hex[2 * SNAPSHOT_ID_LEN + 1], want[sizeof(hex)];
-	int end = 0;
+	uint64_t a, b;
 
-	if (p->witness_dir == -1)
-		return (0);
-	fd = openat(p->witness_dir, p->witness, O_RDONLY | O_CLOEXEC |
-	    O_NOFOLLOW);
+	*ret_odd = 0;
 	if (fd == -1)
-		return (errno == ENOENT ? 0 : err_sys(err, "witness"));
-	if (file_read_fd(fd, &b, err) == -1)
-		return (err_wrap(err, "witness"));
-	if (sscanf(buf_str(&b), "nodeseal witness 1\nnode %32[0-9a-f]\n"
-	    "generation %" SCNu64 "\n%n", hex, ret_generation, &end) != 2 ||
-	    (size_t)end != b.len)
-		return (err_set(err, ERR_TAMPER, "witness: not readable as "
-		    "one"));
-	sodium_bin2hex(want, sizeof(want), node, SNAPSHOT_ID_LEN);
-	return (str_eq(hex, want));
+		return (0);
+	a = row_read(fd, 0, node, ret_odd);
+	b = row_read(fd, 1, node, ret_odd);
+	/* A torn row beside a whole one is what a power cut leaves. */
+	if (a || b)
+		*ret_odd = 0;
+	return (a > b ? a : b);
+}
+
+int
+seal_file_replace(int dir, const char *name, const void *data, size_t len,
+    struct err *err)
+{
+	return (replace(dir, name, data, len, 0, err));
 }
 
 int
@@ -159,7 +197,7 @@ seal_file_write(const struct seal_place *p, const void *data, size_t len,
 {
 	if (replace(p->dir, SEAL_FILE, data, len, 1, err) == -1)
 		return (err_wrap(err, "sealed file"));
-	return (witness_write(p, head, err));
+	return (witness_write(p->witness, head, err));
 }
 
 /* --- reading ----------------------------------------------------------- */
@@ -365,20 +403,19 @@ seal_file_load(const struct seal_place *p,
     uint8_t scratch[static SNAPSHOT_SCRATCH], struct seal_loaded *ret,
     struct err *err)
 {
-	cleanup_err struct err witness_err = ERR_INIT;
 	struct candidate c = { .name = SEAL_FILE };
 	struct candidate prev = { .name = SEAL_FILE_PREV };
 	struct loader l = { p, root, node, cluster, scratch, min_generation,
 		ret };
-	uint64_t known = 0;
-	int rc, seen;
+	uint64_t known;
+	int rc, odd;
 
 	memset(ret, 0, sizeof(*ret));
 	if (check_rights(p->dir, "the state directory", 1, err) == -1)
 		return (-1);
 	leftovers(p);
-	seen = witness_read(p, node, &known, &witness_err);
-	if (seen == 1 && known > l.known)
+	known = witness_read(p->witness, node, &odd);
+	if (known > l.known)
 		l.known = known;
 	rc = look(&l, &c, err);
 	if (rc == 0 && !c.whole)
@@ -386,8 +423,9 @@ seal_file_load(const struct seal_place *p,
 	if (rc == 0) {
 		ret->generation = highest(highest(l.known, &c), &prev);
 		judge(&l, &c, &prev);
-		if (!ret->problem && seen == -1)
-			ret->problem = str_dup(err_msg(&witness_err));
+		if (!ret->problem && odd)
+			ret->problem = str_dup("the witness cannot be read: "
+			    "an older file would not be noticed");
 	}
 	snapshot_clear(&c.s);
 	snapshot_clear(&prev.s);

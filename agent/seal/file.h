@@ -12,9 +12,9 @@
 /*
  * The sealed file on its disk: <state>/cache.seal, the one before it
  * cache.seal.prev, what cannot be trusted cache.seal.quarantine; and the
- * witness, a second place (another directory) that knows the newest
- * generation.  Directories are descriptors: whoever opened them decided where.
- * Blocking; the agent calls file_write in a thread of its own.
+ * witness, a file in another place that knows the newest generation.  Both are
+ * descriptors: whoever opened them decided where.  Blocking; the agent calls
+ * seal_file_write in the loop's worker.
  */
 #define SEAL_FILE "cache.seal"
 #define SEAL_FILE_PREV "cache.seal.prev"
@@ -22,19 +22,24 @@
 
 struct seal_place {
 	int dir;		/* of the sealed file */
-	int witness_dir;	/* of the witness; -1: none */
-	char *witness;		/* its name there */
+	int witness;		/* open for reading and writing; -1: none */
 };
+
+/* seal_file_replace(dir, name, data, len, err): a file of the state directory,
+ * old or new whatever dies when: written under another name, fsync, rename,
+ * fsync of the directory. */
+int seal_file_replace(int dir, const char *name, const void *data, size_t len,
+    struct err *err);
 
 /**
  * seal_file_write(p, data, len, head, err):
  * Make ${data} the sealed file: a new file without a name or with a temporary
  * one, written whole, fsync, the present file linked as cache.seal.prev,
- * rename, fsync of the directory; then the witness in the same way (it never
- * knows more than the disk holds).  Whatever fails or dies when: the file is
- * old or new.  A descriptor whose fsync failed is never fsynced again; the
- * temporary file goes away.  TRANSIENT (ENOSPC …), DENIED (EROFS, EACCES),
- * INTERNAL (EIO).
+ * rename, fsync of the directory; then the witness, which has two rows that
+ * take turns (it never knows more than the disk holds).  Whatever fails or
+ * dies when: the file is old or new.  A descriptor whose fsync failed is never
+ * fsynced again; the temporary file goes away.  TRANSIENT (ENOSPC …), DENIED
+ * (EROFS, EACCES), INTERNAL (EIO).
  */
 int seal_file_write(const struct seal_place *p, const void *data, size_t len,
     const struct snapshot_head *head, struct err *err);

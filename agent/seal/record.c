@@ -376,20 +376,6 @@ record_derive(const uint8_t key[static RECORD_KEY_LEN], uint64_t id,
 }
 
 void
-record_derive_ns(const uint8_t key[static RECORD_KEY_LEN], const char *ns,
-    uint8_t out[static RECORD_KEY_LEN])
-{
-	crypto_generichash_state st;
-
-	crypto_generichash_init(&st, key, RECORD_KEY_LEN, RECORD_KEY_LEN);
-	crypto_generichash_update(&st, (const uint8_t *)"ns", 3);
-	crypto_generichash_update(&st, (const uint8_t *)ns, strlen(ns));
-	crypto_generichash_final(&st, out, RECORD_KEY_LEN);
-	secret_wipe(&st, sizeof(st));
-	seal_forget();
-}
-
-void
 record_random(void *out, size_t len)
 {
 	randombytes_buf(out, len);

@@ -77,11 +77,9 @@ void record_hash(const uint8_t key[static RECORD_KEY_LEN],
     const uint8_t *plain, size_t len, uint8_t out[static RECORD_HASH_LEN]);
 
 /* record_derive(key, id, context, out): crypto_kdf_blake2b subkey (8-byte
- * context), of namespaces: record_derive_ns(key, uid, salt…, out). */
+ * context). */
 void record_derive(const uint8_t key[static RECORD_KEY_LEN], uint64_t id,
     const char context[static 8], uint8_t out[static RECORD_KEY_LEN]);
-void record_derive_ns(const uint8_t key[static RECORD_KEY_LEN],
-    const char *ns, uint8_t out[static RECORD_KEY_LEN]);
 /* record_random(out, len): from the kernel. */
 void record_random(void *out, size_t len);
 

@@ -15,8 +15,8 @@
 #define SALT_LEN 32
 #define SUM_LEN 16		/* unkeyed: a flip is no foreign key */
 #define COMMIT_LEN 32
-#define HEAD_LEN (8 + 2 + 2 + 4 + 4 + 8 + 16 + 16 + 8 + 8 + 16 + SALT_LEN + \
-    COMMIT_LEN + SUM_LEN)
+#define HEAD_LEN (8 + 2 + 2 + 4 + 4 + 8 + 16 + 16 + 8 + 8 + 16 + 8 + \
+    SALT_LEN + COMMIT_LEN + SUM_LEN)
 #define STREAM_HEAD crypto_secretstream_xchacha20poly1305_HEADERBYTES
 #define STREAM_TAG crypto_secretstream_xchacha20poly1305_ABYTES
 #define MESSAGE_MAX (4u << 20)	/* a record and its names */
@@ -116,6 +116,7 @@ head_write(const struct snapshot_head *h, const uint8_t *salt, struct buf *b)
 	wire_u64(b, h->counter);
 	wire_u64(b, (uint64_t)h->highwater_ms);
 	buf_add(b, h->boot_id, sizeof(h->boot_id));
+	wire_u64(b, (uint64_t)h->boot_ms);
 	buf_add(b, salt, SALT_LEN);
 }
 
@@ -159,6 +160,7 @@ snapshot_peek(const void *data, size_t len, struct snapshot_head *h,
 	h->counter = wire_get_u64(&w);
 	h->highwater_ms = (int64_t)wire_get_u64(&w);
 	copy_bytes(&w, h->boot_id, sizeof(h->boot_id));
+	h->boot_ms = (int64_t)wire_get_u64(&w);
 	return (0);
 }
 
@@ -222,6 +224,7 @@ static void
 value_write(const struct snapshot_value *v, struct buf *m)
 {
 	wire_u8(m, M_VALUE);
+	wire_u64(m, (uint64_t)v->synced_wall);
 	wire_u64(m, (uint64_t)v->synced_at);
 	wire_u64(m, (uint64_t)v->failed_since);
 	wire_u64(m, (uint64_t)v->denied_since);
@@ -446,6 +449,7 @@ object_read(struct wire *w, struct snapshot_object *o)
 static void
 value_read(struct wire *w, struct snapshot_value *v)
 {
+	v->synced_wall = (int64_t)wire_get_u64(w);
 	v->synced_at = (int64_t)wire_get_u64(w);
 	v->failed_since = (int64_t)wire_get_u64(w);
 	v->denied_since = (int64_t)wire_get_u64(w);

@@ -17,7 +17,8 @@
  *	clear head, all of it associated data of what follows:
  *	  magic "NSEAL\0\0\1" | format u16 | suite u16 | head length u32 |
  *	  epoch u32 | generation u64 | cluster[16] | node[16] | counter u64 |
- *	  clock high-water u64 | boot id[16] | file salt[32] | commit[32]
+ *	  clock high-water u64 | boot id[16] | boot clock u64 | file salt[32] |
+ *	  commit[32]
  *	then crypto_secretstream_xchacha20poly1305 under K_stream: a MANIFEST
  *	(counts), then NS*, OBJECT*, RECORD*, TOMB*, ISSUER*, each a message of
  *	its own behind its length, then FINAL (TAG_FINAL) with the counts again
@@ -43,8 +44,9 @@ struct snapshot_head {
 	uint64_t generation;
 	uint8_t cluster[SNAPSHOT_ID_LEN], node[SNAPSHOT_ID_LEN];
 	uint64_t counter;	/* of the TPM, 0 without one */
-	int64_t highwater_ms;	/* wall clock, never less than the last */
+	int64_t highwater_ms;	/* the node's own clock (core/state.h) */
 	uint8_t boot_id[SNAPSHOT_ID_LEN];
+	int64_t boot_ms;	/* CLOCK_BOOTTIME when highwater_ms was taken */
 };
 
 /* K_ns = BLAKE2b(KEK_e, "ns" | len | ns | salt): forgetting the salt forgets
@@ -66,7 +68,9 @@ struct snapshot_object {
 /* A value and what is known of its age. */
 struct snapshot_value {
 	struct record record;		/* RECORD_PAYLOAD */
-	int64_t synced_at;		/* wall ms of the last success */
+	int64_t synced_wall;		/* wall ms of the last success */
+	int64_t synced_at;		/* the same on the node's own clock,
+					 * highwater_ms's, as all that follow */
 	int64_t failed_since;		/* of the first failure in a row, 0 */
 	int64_t denied_since;		/* of the first 401/403 in a row, 0 */
 	uint32_t denied;		/* how many of them counted */

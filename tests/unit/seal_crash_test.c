@@ -19,8 +19,8 @@
  */
 static const uint8_t node[16] = { 7 }, cluster[16] = { 8 };
 static char dir[64];
-static char witness_name[] = "state.witness";
 static struct seal_place place;
+static int parent;
 
 static int calls, die_at;	/* 0: never */
 static char order[512];
@@ -63,6 +63,26 @@ fsync(int fd)
 	return ((int)syscall(SYS_fsync, fd));
 }
 
+ssize_t
+pwrite(int fd, const void *data, size_t len, off_t at)
+{
+	if (dies_now()) {
+		syscall(SYS_pwrite64, fd, data, len / 2, at);
+		_exit(9);
+	}
+	note("witness", "");
+	return (syscall(SYS_pwrite64, fd, data, len, at));
+}
+
+int
+fdatasync(int fd)
+{
+	if (dies_now())
+		_exit(9);
+	note("sync-witness", "");
+	return ((int)syscall(SYS_fdatasync, fd));
+}
+
 int
 renameat(int from, const char *a, int to, const char *b)
 {
@@ -88,11 +108,12 @@ setup(void **state)
 	(void)state;
 	snprintf(dir, sizeof(dir), "/tmp/nodeseal-seal-XXXXXX");
 	assert_non_null(mkdtemp(dir));
-	place.witness_dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_int_equal(mkdirat(place.witness_dir, "state", 0700), 0);
-	place.dir = openat(place.witness_dir, "state", O_RDONLY |
-	    O_DIRECTORY | O_CLOEXEC);
-	place.witness = witness_name;
+	parent = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(mkdirat(parent, "state", 0700), 0);
+	place.dir = openat(parent, "state", O_RDONLY | O_DIRECTORY |
+	    O_CLOEXEC);
+	place.witness = openat(parent, "witness", O_RDWR | O_CREAT |
+	    O_CLOEXEC, 0600);
 	calls = die_at = 0;
 	order[0] = '\0';
 	return (0);
@@ -105,7 +126,8 @@ teardown(void **state)
 
 	(void)state;
 	close(place.dir);
-	close(place.witness_dir);
+	close(place.witness);
+	close(parent);
 	snprintf(command, sizeof(command), "rm -rf %s", dir);
 	assert_int_equal(system(command), 0);
 	return (0);
@@ -196,14 +218,14 @@ test_order(void **state)
 	order[0] = '\0';
 	assert_int_equal(put(2), 0);
 	named = strstr(order, "rename " SEAL_FILE ";");
-	witnessed = strstr(order, "rename state.witness;");
+	witnessed = strstr(order, "witness;");
 	assert_non_null(named);
 	assert_non_null(witnessed);
 	assert_int_equal(strncmp(order, "sync;", 5), 0);
 	assert_ptr_equal(strstr(named, "sync-dir;"),
 	    strchr(named, ';') + 1);
 	assert_true(witnessed > strstr(named, "sync-dir;"));
-	assert_non_null(strstr(witnessed, "sync-dir;"));
+	assert_non_null(strstr(witnessed, "sync-witness;"));
 }
 
 #define T(t) cmocka_unit_test_setup_teardown(t, setup, teardown)

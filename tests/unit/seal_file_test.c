@@ -15,7 +15,7 @@
  */
 static const uint8_t node[16] = { 7 }, cluster[16] = { 8 };
 static char dir[64];
-static char witness_name[] = "state.witness";
+static int parent;
 static struct seal_place place;
 
 static int
@@ -24,12 +24,12 @@ setup(void **state)
 	(void)state;
 	snprintf(dir, sizeof(dir), "/tmp/nodeseal-seal-XXXXXX");
 	assert_non_null(mkdtemp(dir));
-	assert_int_equal(mkdirat(open(dir, O_PATH | O_CLOEXEC), "state",
-	    0700), 0);
-	place.witness_dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	place.dir = openat(place.witness_dir, "state", O_RDONLY |
-	    O_DIRECTORY | O_CLOEXEC);
-	place.witness = witness_name;
+	parent = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(mkdirat(parent, "state", 0700), 0);
+	place.dir = openat(parent, "state", O_RDONLY | O_DIRECTORY |
+	    O_CLOEXEC);
+	place.witness = openat(parent, "witness", O_RDWR | O_CREAT |
+	    O_CLOEXEC, 0600);
 	return (0);
 }
 
@@ -42,10 +42,11 @@ teardown(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		unlinkat(place.dir, names[i], 0);
-	unlinkat(place.witness_dir, witness_name, 0);
-	unlinkat(place.witness_dir, "state", AT_REMOVEDIR);
+	unlinkat(parent, "witness", 0);
+	unlinkat(parent, "state", AT_REMOVEDIR);
 	close(place.dir);
-	close(place.witness_dir);
+	close(place.witness);
+	close(parent);
 	return (rmdir(dir));
 }
 
@@ -286,22 +287,27 @@ test_rights(void **state)
 	refused("no regular file");
 }
 
-/* A witness that nobody can read hides nothing, and is said. */
+/* A witness that nobody can read hides nothing, and is said; one torn row
+ * leaves the other. */
 static void
 test_witness(void **state)
 {
-	cleanup_close int fd = -1;
 	uint64_t g;
 
 	(void)state;
 	put(4);
-	fd = openat(place.witness_dir, witness_name, O_WRONLY | O_TRUNC |
-	    O_CLOEXEC);
-	assert_int_equal(write(fd, "junk", 4), 4);
-	assert_int_equal(load(&g, "witness"), SEAL_OK);
-	assert_int_equal(g, 4);
-	unlinkat(place.witness_dir, witness_name, 0);
+	put(5);
+	assert_int_equal(pwrite(place.witness, "junk", 4, 0), 4);
 	assert_int_equal(load(&g, NULL), SEAL_OK);
+	assert_int_equal(pwrite(place.witness, "junk", 4, 256), 4);
+	assert_int_equal(load(&g, "witness"), SEAL_OK);
+	assert_int_equal(g, 5);
+	assert_int_equal(ftruncate(place.witness, 0), 0);
+	assert_int_equal(load(&g, NULL), SEAL_OK);
+	put(6);
+	put(7);
+	assert_int_equal(load(&g, NULL), SEAL_OK);
+	assert_int_equal(g, 7);
 }
 
 /* A directory in which nothing can be written: the last good file stays. */

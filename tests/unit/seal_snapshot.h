@@ -37,7 +37,8 @@ snapshot_make(uint64_t generation, size_t nvalues)
 {
 	struct snapshot s = { .head = { .epoch = 1, .generation = generation,
 		.node = { 7 }, .cluster = { 8 }, .counter = 5,
-		.highwater_ms = 1795467323000, .boot_id = { 9 } } };
+		.highwater_ms = 1795467323000, .boot_id = { 9 },
+		.boot_ms = 11 } };
 	size_t i;
 
 	s.ns = mem_array(1, sizeof(*s.ns));
@@ -56,7 +57,8 @@ snapshot_make(uint64_t generation, size_t nvalues)
 		cleanup_free char *name = str_fmt("app-%zu", i);
 
 		s.values[i] = (struct snapshot_value){ record_make("default",
-		    name, "hunter2"), 1000 + (int64_t)i, 2000, 3000, 2, 4000 };
+		    name, "hunter2"), 999, 1000 + (int64_t)i, 2000,
+		    3000, 2, 4000 };
 	}
 	s.tombs = mem_array(1, sizeof(*s.tombs));
 	s.ntombs = 1;

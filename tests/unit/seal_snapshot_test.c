@@ -3,7 +3,7 @@
 
 #include "ipc/frame.h"
 
-#define HEAD_LEN 172
+#define HEAD_LEN 180
 
 static enum err_kind
 kind_of(const void *data, size_t len)
@@ -39,6 +39,7 @@ test_round(void **state)
 	assert_int_equal(s.head.node[0], 7);
 	assert_int_equal(s.head.cluster[0], 8);
 	assert_int_equal(s.head.boot_id[0], 9);
+	assert_int_equal(s.head.boot_ms, 11);
 	assert_int_equal(s.nns, 1);
 	assert_string_equal(s.ns[0].ns, "default");
 	assert_int_equal(s.ns[0].salt[15], 4);
@@ -46,6 +47,7 @@ test_round(void **state)
 	assert_string_equal(s.objects[0].head, "{\"kind\":\"ExternalSecret\"}");
 	assert_true(s.objects[0].body.len > 0);
 	assert_int_equal(s.nvalues, 3);
+	assert_int_equal(s.values[2].synced_wall, 999);
 	assert_int_equal(s.values[2].synced_at, 1002);
 	assert_int_equal(s.values[2].denied, 2);
 	assert_int_equal(s.values[2].not_after, 4000);
