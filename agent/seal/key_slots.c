@@ -79,6 +79,7 @@ wrap(const uint8_t *key, const char context[static 8], const struct buf *aad,
 	    SLOTS_ROOT_LEN, (const uint8_t *)aad->data, aad->len, NULL, out,
 	    sub);
 	secret_wipe(sub, sizeof(sub));
+	seal_forget();
 	return (out);
 }
 
@@ -96,6 +97,7 @@ unwrap(const uint8_t *key, const char context[static 8],
 	    box + NONCE, len - NONCE, (const uint8_t *)aad->data, aad->len,
 	    box, sub);
 	secret_wipe(sub, sizeof(sub));
+	seal_forget();
 	if (rc != 0)
 		secret_wipe(clear, SLOTS_ROOT_LEN);
 	return (rc);
@@ -147,6 +149,7 @@ mac_make(const uint8_t *root, const struct buf *body, uint8_t *out)
 	crypto_generichash(out, MAC_LEN, (const uint8_t *)body->data,
 	    body->len, key, sizeof(key));
 	secret_wipe(key, sizeof(key));
+	seal_forget();
 }
 
 int
@@ -431,5 +434,6 @@ key_slots_box(const struct key_slots *s,
 		return (-1);
 	crypto_box_seed_keypair(pk, sk, seed);
 	secret_wipe(seed, sizeof(seed));
+	seal_forget();
 	return (0);
 }

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/secret.h"
+#include "seal/box.h"
 #include "seal/record.h"
 #include "seal/key_source.h"
 
@@ -299,6 +300,7 @@ key_source_material(const struct key_source *s, int fd, struct key_slot *slot,
 		    from_passphrase(content, len, slot, out, err) :
 		    from_bytes(content, len, out, err);
 	secret_wipe(content, sizeof(content));
+	seal_forget();
 	return (rc == -1 ? err_wrap(err, "--key-source %s:%s",
 	    slot_type_name(s->type), s->arg) : 0);
 }

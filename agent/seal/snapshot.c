@@ -7,6 +7,7 @@
 #include "base/secret.h"
 #include "base/strmap.h"
 #include "ipc/frame.h"
+#include "seal/box.h"
 #include "seal/snapshot.h"
 
 /* Numbers lie in the machine's order, as ipc/frame.h writes them: a sealed file
@@ -68,6 +69,7 @@ snapshot_ns_key(const uint8_t kek[static RECORD_KEY_LEN], const char *ns,
 	crypto_generichash_update(&st, salt, SNAPSHOT_SALT_LEN);
 	crypto_generichash_final(&st, out, RECORD_KEY_LEN);
 	secret_wipe(&st, sizeof(st));
+	seal_forget();
 }
 
 /* K_stream of a file: ${salt} is the file's. */
@@ -331,6 +333,7 @@ snapshot_write(const uint8_t root[static RECORD_KEY_LEN],
 	z.head = (const uint8_t *)head.data;
 	rc = messages_write(&z, s, err);
 	secret_wipe(scratch, SNAPSHOT_SCRATCH);
+	seal_forget();
 	return (rc);
 }
 
@@ -630,6 +633,7 @@ snapshot_read(const uint8_t root[static RECORD_KEY_LEN], const void *data,
 	o.left = len - HEAD_LEN;
 	rc = open_all(&o, root, &s, err);
 	secret_wipe(scratch, SNAPSHOT_SCRATCH);
+	seal_forget();
 	free(o.plain);
 	if (rc == -1)
 		snapshot_clear(&s);

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "seal/box.h"
 #include "seal/record.h"
+#include "seal/snapshot.h"
 
 static uint8_t key[RECORD_KEY_LEN];
 static const struct record_header head = {
@@ -286,7 +287,7 @@ test_nothing_stays_on_the_stack(void **state)
 	record_random(secret, sizeof(secret));
 	record_hash(secret, plain, sizeof(plain), out);
 	value = left_on_stack(plain, sizeof(plain));
-	record_derive_ns(secret, "shop", out);
+	snapshot_ns_key(secret, "shop", secret, out);
 	keys = left_on_stack(secret, sizeof(secret));
 	assert_int_equal(value, 0);
 	assert_int_equal(keys, 0);
