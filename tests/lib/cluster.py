@@ -192,7 +192,9 @@ class Cluster:
     def kubectl(self, *args, stdin=None, check=True, timeout=120):
         """What it prints; with check=False, the finished process."""
         out = subprocess.run(
-            [peer("kubectl"), "--kubeconfig", self.kubeconfig, *args],
+            # What it remembers of another cluster at this address is wrong.
+            [peer("kubectl"), "--kubeconfig", self.kubeconfig, "--cache-dir",
+             f"{BASE}/kubectl", *args],
             input=stdin, capture_output=True, text=True, check=False,
             timeout=timeout)
         if not check:
