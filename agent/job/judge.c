@@ -398,6 +398,29 @@ look_template(const struct look *l, const struct pipeline_options *opts)
 	}
 }
 
+/* A transform never has delimiters of its own. */
+static void
+look_transforms(const struct look *l, const struct pipeline_options *opts)
+{
+	struct pipeline_options plain = *opts;
+	size_t i, k;
+
+	plain.delim_left = plain.delim_right = NULL;
+	for (i = 0; i < l->es->nfrom; i++) {
+		const struct es_data_from *from = &l->es->from[i];
+
+		for (k = 0; k < from->nrewrite; k++) {
+			cleanup_free char *field = str_fmt("spec.dataFrom[%zu]"
+			    ".rewrite[%zu].transform.template", i, k);
+
+			if (from->rewrite[k].kind == REWRITE_TRANSFORM)
+				try_template(l, &plain,
+				    from->rewrite[k].template_text, node_at(
+				    l->obj, field), field);
+		}
+	}
+}
+
 /* --- by kind ------------------------------------------------------------ */
 
 static void
@@ -410,6 +433,7 @@ look_es(struct look *l, const struct pipeline_options *opts)
 	l->es = es;
 	look_sources(l);
 	look_template(l, opts);
+	look_transforms(l, opts);
 	es_free(es);
 }
 

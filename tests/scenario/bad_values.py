@@ -132,5 +132,35 @@ def test_linear():
         assert four < 8 * max(one, 0.05), (text, one, four)
 
 
+def test_check():
+    """What does not parse is named with its line, before anything runs."""
+    text = """apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata: {name: bad, namespace: shop}
+spec:
+  target:
+    template:
+      data:
+        a: "{{ .x | nope }}"
+  dataFrom:
+  - extract: {key: k}
+    rewrite:
+    - regexp: {source: "a(b", target: x}
+    - transform: {template: "{{ .value"}
+"""
+    out = subprocess.run(
+        [os.path.join(BUILD, "nodeseal"), "check", "-f", "-"], input=text,
+        stdout=subprocess.PIPE, text=True, check=False).stdout
+    for line, field, what in (
+            (8, "spec.target.template.data.a",
+             'function "nope" not defined'),
+            (12, "spec.dataFrom[0].rewrite[0].regexp.source",
+             "missing closing )"),
+            (13, "spec.dataFrom[0].rewrite[1].transform.template",
+             "unclosed action")):
+        assert any(x.startswith(f"-:{line}: shop/bad: {field}: ")
+                   and what in x for x in out.splitlines()), (line, out)
+
+
 if __name__ == "__main__":
     main(globals())
