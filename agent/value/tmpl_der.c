@@ -157,7 +157,7 @@ der_wrap(struct buf *out, int tag, size_t from)
 
 	if (out->len < from)
 		return;
-	buf_add(&inner, out->data + from, out->len - from);
+	buf_add(&inner, buf_str(out) + from, out->len - from);
 	buf_cut(out, from);
 	der_add(out, tag, buf_str(&inner), inner.len);
 }
