@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,60 +8,7 @@
 #include "model/offline.h"
 #include "model/schema.h"
 
-/* --- one reader a kind of value ------------------------------------------ */
-
-/* Words in the order of their enum. */
-static int
-word(const char *const *words, const char *value, int *ret)
-{
-	int i;
-
-	for (i = 0; words[i]; i++) {
-		if (!*words[i] || !str_eq(words[i], value))
-			continue;
-		*ret = i;
-		return (0);
-	}
-	return (-1);
-}
-
-static int
-read_mode(const char *value, struct offline_policy *p)
-{
-	static const char *const words[] = { "Never", "FailClosed",
-		"MemoryOnly", "ServeStale", NULL };
-	int i;
-
-	if (word(words, value, &i) == -1)
-		return (-1);
-	p->mode = (enum offline_mode)i;
-	return (0);
-}
-
-static int
-read_new_pods(const char *value, struct offline_policy *p)
-{
-	static const char *const words[] = { "Deny", "Allow", NULL };
-	int i;
-
-	if (word(words, value, &i) == -1)
-		return (-1);
-	p->new_pods = (enum offline_new_pods)i;
-	return (0);
-}
-
-static int
-read_on_expiry(const char *value, struct offline_policy *p)
-{
-	static const char *const words[] = { "RemoveFiles", "KeepFiles",
-		NULL };
-	int i;
-
-	if (word(words, value, &i) == -1)
-		return (-1);
-	p->on_expiry = (enum offline_on_expiry)i;
-	return (0);
-}
+/* --- one reader a kind of value ----------------------------------------- */
 
 static int
 read_duration(const char *value, int64_t *ret)
@@ -73,63 +21,65 @@ read_duration(const char *value, int64_t *ret)
 	return (0);
 }
 
+/* "Grace=24h": a word, and a duration of its own. */
 static int
-read_on_denied(const char *value, struct offline_policy *p)
+read_grace(const char *value, struct offline_policy *p)
 {
-	static const char *const words[] = { "Purge", "Grace", "Keep", NULL };
 	static const char grace[] = "Grace=";
-	int i;
 
-	if (strncmp(value, grace, sizeof(grace) - 1) == 0) {
-		p->on_denied = OFFLINE_GRACE;
-		return (read_duration(value + sizeof(grace) - 1,
-		    &p->grace_ms));
-	}
-	if (word(words, value, &i) == -1)
+	if (strncmp(value, grace, sizeof(grace) - 1) != 0)
 		return (-1);
-	p->on_denied = (enum offline_on_denied)i;
-	return (0);
+	p->on_denied = OFFLINE_GRACE;
+	return (read_duration(value + sizeof(grace) - 1, &p->grace_ms));
 }
 
-static int
-read_key_source(const char *value, struct offline_policy *p)
-{
-	static const char *const words[] = { "tpm2", "any", NULL };
-	int i;
+/* --- the table ---------------------------------------------------------- */
 
-	if (word(words, value, &i) == -1)
-		return (-1);
-	p->key_source = (enum offline_key_source)i;
-	return (0);
-}
-
-static int
-read_max_stale(const char *value, struct offline_policy *p)
-{
-	return (read_duration(value, &p->max_stale_ms));
-}
-
-static int
-read_warn_after(const char *value, struct offline_policy *p)
-{
-	return (read_duration(value, &p->warn_after_ms));
-}
-
-/* --- the table ------------------------------------------------------------ */
+#define AT(m) offsetof(struct offline_policy, m)
+_Static_assert(sizeof(enum offline_mode) == sizeof(int), "enum");
 
 static const struct annotation {
 	const char *name;	/* behind OFFLINE_PREFIX; first member */
-	int (*read)(const char *value, struct offline_policy *p);
+	size_t at;		/* an enum when there are words, else ms */
+	const char *words[5];	/* in the order of the enum */
+	int (*also)(const char *value, struct offline_policy *p);
 	const char *may;
 } annotations[] = {
-	{ "max-stale", read_max_stale, "a duration such as 168h" },
-	{ "min-key-source", read_key_source, "any or tpm2" },
-	{ "mode", read_mode, "ServeStale, MemoryOnly, FailClosed or Never" },
-	{ "new-pods", read_new_pods, "Allow or Deny" },
-	{ "on-denied", read_on_denied, "Grace=24h, Keep or Purge" },
-	{ "on-expiry", read_on_expiry, "KeepFiles or RemoveFiles" },
-	{ "warn-after", read_warn_after, "a duration such as 2h" },
+	{ "max-stale", AT(max_stale_ms), { NULL }, NULL,
+	    "a duration such as 168h" },
+	{ "min-key-source", AT(key_source), { "tpm2", "any" }, NULL,
+	    "any or tpm2" },
+	{ "mode", AT(mode), { "Never", "FailClosed", "MemoryOnly",
+	    "ServeStale" }, NULL,
+	    "ServeStale, MemoryOnly, FailClosed or Never" },
+	{ "new-pods", AT(new_pods), { "Deny", "Allow" }, NULL,
+	    "Allow or Deny" },
+	{ "on-denied", AT(on_denied), { "Purge", "Grace", "Keep" },
+	    read_grace, "Grace=24h, Keep or Purge" },
+	{ "on-expiry", AT(on_expiry), { "RemoveFiles", "KeepFiles" }, NULL,
+	    "KeepFiles or RemoveFiles" },
+	{ "warn-after", AT(warn_after_ms), { NULL }, NULL,
+	    "a duration such as 2h" },
 };
+#undef AT
+
+static int
+read_value(const struct annotation *a, const char *value,
+    struct offline_policy *p)
+{
+	void *field = (char *)p + a->at;
+	int i;
+
+	if (!a->words[0])
+		return (read_duration(value, field));
+	for (i = 0; a->words[i]; i++) {
+		if (!str_eq(a->words[i], value))
+			continue;
+		*(int *)field = i;
+		return (0);
+	}
+	return (a->also ? a->also(value, p) : -1);
+}
 
 void
 offline_default(struct offline_policy *p)
@@ -155,7 +105,7 @@ read_one(const char *key, const char *value, struct offline_policy *p,
 	for (i = 0; i < ARRAY_LEN(annotations); i++) {
 		if (!str_eq(annotations[i].name, key + prefix))
 			continue;
-		if (annotations[i].read(value, p) == 0)
+		if (read_value(&annotations[i], value, p) == 0)
 			return (0);
 		*ret_remedy = str_fmt("unknown value \"%.64s\": use %s", value,
 		    annotations[i].may);
