@@ -52,13 +52,14 @@ def run(program, timeout, log):
         with open(os.path.join(log, name + ".log"), "w",
                   encoding="utf-8") as f:
             f.write(text)
-    words = TAP.findall(text)
     # A skip is said aloud by the program; it counts as neither.
-    lines = [m.group(0) for m in TAP.finditer(text)]
-    skipped = sum(1 for line in lines if re.search(r"# ?skip", line, re.I))
-    passed = words.count("ok") - skipped
+    tests = list(TAP.finditer(text))
+    words = [m.group(1) for m in tests
+             if not re.search(r"# ?skip", m.group(0), re.I)]
+    skipped = len(tests) - len(words)
+    passed = words.count("ok")
     failed = words.count("not ok")
-    if not words:
+    if not tests:
         passed, failed = (1, 0) if p.returncode == 0 and not late else (0, 1)
     elif (p.returncode != 0 or late) and failed == 0:
         failed = 1
