@@ -200,7 +200,7 @@ def test_container_restarts_inside_its_pod(c):
         wait(lambda: c.exists("/api/v1/namespaces/default/pods/again") and any(
             s["restartCount"] >= 1 for s in c.pod("again")["status"].get(
                 "containerStatuses", [])), 60)
-        assert c.logs("again").endswith("admin")
+        wait(lambda: c.logs("again").endswith("admin"))
         c.delete("pod", "again")
 
 
