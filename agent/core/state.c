@@ -466,6 +466,15 @@ write_work(void *arg)
 }
 
 static void
+write_said(struct state *s, const char *problem)
+{
+	free(s->write_problem);
+	s->write_problem = str_dup(problem);
+	if (problem)
+		log_error("sealed cache: %s", problem);
+}
+
+static void
 write_done(void *arg)
 {
 	struct state_write *w = arg;
@@ -474,12 +483,14 @@ write_done(void *arg)
 
 	s->writing = NULL;
 	if (w->err.kind) {
-		say(s, s->found, err_msg(&w->err));
+		write_said(s, err_msg(&w->err));
 		s->failures++;
 		s->dirty = 1;
 		schedule_in(c->schedule, &s->due, RETRY_MS);
 	} else {
-		say(s, SEAL_OK, NULL);
+		write_said(s, NULL);
+		if (s->found == SEAL_EMPTY)
+			s->found = SEAL_OK;
 		s->failures = 0;
 		s->generation = w->head.generation;
 		s->sealed_at = schedule_wall(c->schedule);
@@ -590,6 +601,7 @@ state_close(struct core *c)
 	seal_loaded_clear(&s->loaded);
 	key_slots_clear(&s->slots);
 	free(s->problem);
+	free(s->write_problem);
 	if (s->place.dir != -1)
 		close(s->place.dir);
 	if (s->place.witness != -1)
@@ -626,7 +638,8 @@ state_json(const struct core *c)
 	if (s->sealed_at)
 		time_rfc3339(&at, s->sealed_at);
 	json_set_str(o, "state", seal_state_name(found));
-	json_set_str(o, "problem", s->problem ? s->problem : kept);
+	json_set_str(o, "problem", s->write_problem ? s->write_problem :
+	    s->problem ? s->problem : kept);
 	json_set_num(o, "records", (double)c->cache.records);
 	json_set_num(o, "generation", (double)s->generation);
 	json_set_str(o, "sealedAt", s->sealed_at ? at.data : NULL);

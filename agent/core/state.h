@@ -31,7 +31,9 @@ struct state {
 	int open;		/* the root key is there */
 	enum slot_type source;	/* that opened it */
 	enum seal_state found;	/* what was there at the start */
-	char *problem;		/* of then, or of the last write; NULL */
+	char *problem;		/* of then, NULL; both stay as long as the
+				 * process, for whoever looks later */
+	char *write_problem;	/* of the last write, NULL */
 	struct seal_loaded loaded;	/* until state_restore */
 	uint64_t generation;	/* of the newest file */
 	int64_t sealed_at;	/* wall ms, 0 never */
