@@ -1,15 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/unit/seal_snapshot.h"
+#include "tests/unit/seal_place.h"
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
-
-#include "base/file.h"
-#include "seal/file.h"
 
 /*
  * What dies in the middle of writing the sealed file, and in which order it
@@ -17,11 +10,6 @@
  * libc's: they count, note and end the process.  Controls: -DWEAKEN_SEAL_TORN,
  * -DWEAKEN_SEAL_FSYNC, -DWEAKEN_SEAL_DIRSYNC.
  */
-static const uint8_t node[16] = { 7 }, cluster[16] = { 8 };
-static char dir[64];
-static struct seal_place place;
-static int parent;
-
 static int calls, die_at;	/* 0: never */
 static char order[512];
 
@@ -106,14 +94,7 @@ static int
 setup(void **state)
 {
 	(void)state;
-	snprintf(dir, sizeof(dir), "/tmp/nodeseal-seal-XXXXXX");
-	assert_non_null(mkdtemp(dir));
-	parent = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_int_equal(mkdirat(parent, "state", 0700), 0);
-	place.dir = openat(parent, "state", O_RDONLY | O_DIRECTORY |
-	    O_CLOEXEC);
-	place.witness = openat(parent, "witness", O_RDWR | O_CREAT |
-	    O_CLOEXEC, 0600);
+	place_make();
 	calls = die_at = 0;
 	order[0] = '\0';
 	return (0);

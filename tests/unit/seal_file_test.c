@@ -1,35 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/unit/seal_snapshot.h"
-
-#include <fcntl.h>
-#include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "base/file.h"
-#include "seal/file.h"
+#include "tests/unit/seal_place.h"
 
 /*
  * The sealed file on a disk.  Controls: -DWEAKEN_SEAL_GENERATION (rollback);
  * what dies in the middle is tests/unit/seal_crash_test.c.
  */
-static const uint8_t node[16] = { 7 }, cluster[16] = { 8 };
-static char dir[64];
-static int parent;
-static struct seal_place place;
-
 static int
 setup(void **state)
 {
 	(void)state;
-	snprintf(dir, sizeof(dir), "/tmp/nodeseal-seal-XXXXXX");
-	assert_non_null(mkdtemp(dir));
-	parent = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_int_equal(mkdirat(parent, "state", 0700), 0);
-	place.dir = openat(parent, "state", O_RDONLY | O_DIRECTORY |
-	    O_CLOEXEC);
-	place.witness = openat(parent, "witness", O_RDWR | O_CREAT |
-	    O_CLOEXEC, 0600);
+	place_make();
 	return (0);
 }
 
