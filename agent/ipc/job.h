@@ -21,8 +21,15 @@
  *	read:  -> JOB_READ {struct job_read} + the file, open for reading
  *	       <- JOB_KEY, JOB_OBJECT*, JOB_FINDING*, JOB_DONE
  *	fetch: <- JOB_HELLO {32 bytes: the child's one-time public key}
+ *	       -> (JOB_KEY, JOB_RESOLVED*)* as resolve jobs gave them, unread
  *	       -> JOB_FETCH {struct job_fetch sealed to that key}
  *	       <- JOB_KEY, JOB_ITEM*, JOB_DONE {struct job_done}
+ *	resolve (API server): -> JOB_RESOLVE {struct job_resolve}
+ *	       <- JOB_KEY (a stream to the fetch child's key), JOB_RESOLVED*,
+ *	          one for each want in their order, JOB_DONE {}
+ *	apply (API server): <- JOB_HELLO
+ *	       -> JOB_APPLY {struct job_apply sealed to that key}
+ *	       <- JOB_APPLIED*, JOB_DONE {}
  * JOB_KEY is the start of a stream to core's key (seal/stream.h), whose
  * messages are the bodies and payloads that follow, in their order.  A child
  * that ends without JOB_DONE has failed; what it sent before holds.
@@ -33,7 +40,8 @@ enum job_kind { JOB_KIND_READ = 1, JOB_KIND_RESOLVE, JOB_KIND_FETCH,
 enum job_frame {
 	ZYGOTE_FORK = 1, ZYGOTE_KILL, ZYGOTE_EXIT,
 	JOB_READ = 16, JOB_OBJECT, JOB_FINDING, JOB_DONE,
-	JOB_HELLO, JOB_FETCH, JOB_ITEM, JOB_KEY
+	JOB_HELLO, JOB_FETCH, JOB_ITEM, JOB_KEY,
+	JOB_RESOLVE, JOB_RESOLVED, JOB_APPLY, JOB_APPLIED
 };
 
 #define JOB_KEY_LEN 32
@@ -169,5 +177,109 @@ struct job_done {
 void job_done_write(const struct job_done *m, struct buf *out);
 int job_done_read(struct job_done *m, const struct frame *f, struct err *err);
 void job_done_clear(struct job_done *m);
+
+/* --- resolve: what a store, a template or a generator refers to ---------- */
+
+/*
+ * kind, ns, name of an object to get; or kind "ServiceAccountToken": a token
+ * for that account by TokenRequest, bound to the pod when pod_uid is there, else
+ * to the node (node_uid), with these audiences, for an hour at most.  It comes
+ * back as {"kind":"ServiceAccountToken","metadata":{namespace,name},
+ * "audiences":[…],"token":"…"}.
+ */
+#define JOB_KIND_TOKEN "ServiceAccountToken"
+#define JOB_AUDIENCES_MAX 16
+struct job_want {
+	char *kind, *ns, *name;
+	char **audiences;
+	size_t naudiences;
+	char *pod, *pod_uid;
+	char *node, *node_uid;
+};
+
+struct job_resolve {
+	uint8_t fetch_key[JOB_KEY_LEN];
+	char *server;			/* "" : of the kubeconfig */
+	struct job_want *wants;
+	size_t nwants;
+};
+void job_resolve_write(const struct job_resolve *m, struct buf *out);
+int job_resolve_read(struct job_resolve *m, const struct frame *f,
+    struct err *err);
+void job_resolve_clear(struct job_resolve *m);
+
+/* The object as JSON, a message of the stream; none, and why: NOTFOUND, DENIED
+ * (text: verb, resource, namespace, and the tier that grants it), … */
+struct job_resolved {
+	uint32_t index;			/* into wants */
+	uint32_t err_kind;		/* ERR_NONE: body is there */
+	uint32_t http_status;
+	char *error;			/* "" */
+	char *version;			/* resourceVersion, "" */
+	uint8_t *body;			/* owned; NULL */
+	size_t body_len;
+};
+void job_resolved_write(const struct job_resolved *m, struct buf *out);
+int job_resolved_read(struct job_resolved *m, const struct frame *f,
+    struct err *err);
+void job_resolved_clear(struct job_resolved *m);
+
+/* --- apply: Kubernetes Secrets ------------------------------------------- */
+
+enum job_apply_op {
+	JOB_APPLY_OWNER = 1,	/* server-side apply, controller reference */
+	JOB_APPLY_ORPHAN,	/* the same without the reference */
+	JOB_APPLY_MERGE,	/* merge patch: a missing Secret stays missing */
+	JOB_APPLY_CREATE_OR_MERGE,
+	JOB_APPLY_DELETE	/* deletionPolicy Delete; ours alone */
+};
+
+struct job_apply_item {
+	enum job_apply_op op;
+	char *ns, *name, *uid;	/* the ExternalSecret */
+	char *target;		/* the Secret */
+	char *last_hash;	/* of our last write here, "" none: with the
+				 * same hash and version the apply is a no-op
+				 * that shows drift */
+	const uint8_t *payload;	/* model/payload.h; borrowed */
+	size_t payload_len;
+	uint8_t adopt;		/* its owner opens a foreign one (adopt) */
+};
+
+struct job_apply {
+	char *server;		/* as job_resolve */
+	char *class_name;
+	struct job_apply_item *items;
+	size_t nitems;
+};
+/* As job_fetch: ${out} is a secret buffer, _read points into ${data}. */
+void job_apply_write(const struct job_apply *m, struct buf *out);
+int job_apply_read(struct job_apply *m, const uint8_t *data, size_t len,
+    struct err *err);
+void job_apply_clear(struct job_apply *m);
+
+enum job_applied_outcome {
+	JOB_APPLIED_CREATED = 1, JOB_APPLIED_UPDATED, JOB_APPLIED_UNCHANGED,
+	JOB_APPLIED_DELETED,
+	JOB_APPLIED_MISSING,	/* Merge without a Secret */
+	JOB_APPLIED_FAILED
+};
+
+struct job_applied {
+	uint32_t index;
+	enum job_applied_outcome outcome;
+	uint32_t err_kind, http_status, retry_after_ms;
+	char *reason;		/* of the Ready condition, ESO's */
+	char *message;		/* of the Ready condition, ESO's */
+	char *event_text;	/* ESO's event text */
+	char *error;		/* ours, "" */
+	char *version;		/* the Secret's resourceVersion, "" */
+	char *uid;		/* the Secret's, "" */
+	char *hash;		/* of what was written, "" */
+};
+void job_applied_write(const struct job_applied *m, struct buf *out);
+int job_applied_read(struct job_applied *m, const struct frame *f,
+    struct err *err);
+void job_applied_clear(struct job_applied *m);
 
 #endif

@@ -15,6 +15,7 @@
  *	KEEPER_LISTEN	listening SOCK_STREAM; body: "status", "csi:DRIVER" or
  *			"reg:DRIVER"
  *	KEEPER_READY	no descriptor: all that there is has been sent
+ *	KEEPER_LINK	connected SOCK_STREAM to nodeseal-link (ipc/link.h)
  *	KEEPER_NOTES	<run>/volumes, open for reading and writing: what core
  *			wants to know of mounted volumes after its own end (no
  *			secret); comes first
@@ -33,7 +34,7 @@
 enum keeper_frame {
 	KEEPER_FSPROJ = 1, KEEPER_ZYGOTE, KEEPER_LISTEN, KEEPER_READY,
 	KEEPER_REBIND, KEEPER_DEGRADED, KEEPER_FOLDER, KEEPER_FILE,
-	KEEPER_NOTES
+	KEEPER_NOTES, KEEPER_LINK
 };
 
 #define KEEPER_FRAME_MAX 4096
@@ -52,5 +53,14 @@ enum keeper_frame {
 #define KEEPER_STATE_FD 4
 #define KEEPER_WITNESS_FD 5
 #define KEEPER_SOURCE_FD 6
+/*
+ * In link and the zygote, where there is an API server: the folder of the
+ * in-cluster account (token, ca.crt, namespace; read anew each time) or the
+ * kubeconfig, open for reading; one of them is open.  The zygote never reads
+ * them: children that resolve or apply do, all others close them before they
+ * read their request.
+ */
+#define KEEPER_ACCOUNT_FD 20
+#define KEEPER_KUBECONFIG_FD 21
 
 #endif
