@@ -609,6 +609,41 @@ state_close(struct core *c)
 	free(s);
 }
 
+/* --- the node's own key --------------------------------------------------- */
+
+static int
+key_there(const struct state *s, struct err *err)
+{
+	if (s && s->open)
+		return (0);
+	return (err_set(err, ERR_NOTFOUND, "no --key-source has opened the "
+	    "node's key"));
+}
+
+int
+state_node_key(const struct core *c, uint8_t pk[static NODE_KEY_LEN],
+    struct err *err)
+{
+	uint8_t *sk = keys_scratch(c->keys);
+	int rc;
+
+	if (key_there(c->state, err) == -1)
+		return (-1);
+	rc = key_slots_box(&c->state->slots, keys_root(c->keys), pk, sk, err);
+	secret_wipe(sk, NODE_KEY_LEN);
+	return (rc);
+}
+
+int
+state_unbox(struct core *c, const void *box, size_t len, uint8_t *out,
+    struct err *err)
+{
+	if (key_there(c->state, err) == -1)
+		return (-1);
+	return (node_key_open(&c->state->slots, keys_root(c->keys), box, len,
+	    keys_scratch(c->keys), out, err));
+}
+
 /* --- status ------------------------------------------------------------- */
 
 const char *

@@ -5,6 +5,7 @@
 #include "core/core_internal.h"
 #include "seal/file.h"
 #include "seal/key_slots.h"
+#include "seal/node_key.h"
 
 /*
  * What this node keeps over its own end: the root key out of its slots, the
@@ -69,6 +70,15 @@ void state_news(struct core *c);
 /* state_flush(c): at the end: write what is not written, and wait for it. */
 void state_flush(struct core *c);
 void state_close(struct core *c);
+
+/* state_node_key(c, pk): the node's public key (seal/node_key.h) into ${pk};
+ * NOTFOUND while no key source has opened anything.
+ * state_unbox(c, box, len, out, err): open what was sealed to it into ${out},
+ * which has room for len - BOX_OVERHEAD bytes; as node_key_open. */
+int state_node_key(const struct core *c, uint8_t pk[static NODE_KEY_LEN],
+    struct err *err);
+int state_unbox(struct core *c, const void *box, size_t len, uint8_t *out,
+    struct err *err);
 
 /* state_key_source(c): for status: "file", "tpm2" …, "memory" without. */
 const char *state_key_source(const struct core *c);
