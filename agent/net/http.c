@@ -19,6 +19,8 @@
 #define RETRY_MIN_MS 1000u
 #define RETRY_MAX_MS 1500u
 #define REDIRECTS_MAX 3
+#define STATUS_MIN 100L
+#define STATUS_MAX 999L
 #define HEADERS_MAX 64
 #define HEADER_MAX (64u << 10)
 /* A peer that drips: slower than this for that long is given up. */
@@ -453,13 +455,19 @@ failed(const struct exchange *x, const struct incoming *in, CURLcode code,
 
 /* --- one attempt --------------------------------------------------------- */
 
-static void
-keep(struct exchange *x, struct incoming *in)
+/* curl takes any digits behind HTTP/2 for a status. */
+static int
+keep(struct exchange *x, struct incoming *in, struct err *err)
 {
 	struct http_response *r = x->resp;
 	long status = 0;
 
 	curl_easy_getinfo(x->c->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status < STATUS_MIN || status > STATUS_MAX) {
+		buf_clear(&r->body);
+		return (err_set(err, ERR_INVALID,
+		    "the answer is not HTTP: status %ld", status));
+	}
 	r->status = (int)status;
 	r->retry_after_ms = in->head.retry_after_ms;
 	free(r->content_type);
@@ -470,6 +478,7 @@ keep(struct exchange *x, struct incoming *in)
 	    str_dup("");
 	free(x->location);
 	x->location = STEAL(in->head.location);
+	return (0);
 }
 
 /* 0 with an answer in x->resp, or -1. */
@@ -499,10 +508,7 @@ attempt(struct exchange *x, struct err *err)
 	code = curl_easy_perform(c->curl);
 	curl_easy_getinfo(c->curl, CURLINFO_REQUEST_SIZE, &sent);
 	c->requests += sent > 0;
-	if (code == CURLE_OK)
-		keep(x, &in);
-	else
-		r = failed(x, &in, code, err);
+	r = code == CURLE_OK ? keep(x, &in, err) : failed(x, &in, code, err);
 	http_head_clear(&in.head);
 	return (r);
 }
