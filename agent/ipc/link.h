@@ -67,6 +67,11 @@ enum link_frame {
 
 #define LINK_FRAME_MAX (8u << 20)
 #define LINK_OBJECTS_MAX (4u << 20)	/* then another frame */
+#define LINK_STATUS_MAX (1u << 20)	/* a status, or its conditions */
+#define LINK_WORDS_MAX (4u << 20)	/* one text of struct link_words */
+#define LINK_LABELS_MAX 1024
+#define LINK_VOLUMES_MAX 1024		/* of one pod */
+#define LINK_SECRETS_MAX 8192		/* of one pod */
 
 struct link_state {
 	uint8_t connected;
@@ -122,7 +127,8 @@ struct link_meta {
 	uint8_t exists;
 	char *uid, *version;	/* resourceVersion */
 	uint8_t managed;	/* nodeseal.dev/managed is there */
-	char *hash;		/* of reconcile.external-secrets.io/data-hash, "" */
+	char *hash;		/* of the annotation
+				 * reconcile.external-secrets.io/data-hash, "" */
 	char *owner_uid;	/* of the controller reference, "" */
 };
 
@@ -149,9 +155,11 @@ struct link_event {
 };
 
 /*
- * Writers append a body to ${out}; readers want the frame of their type, give
- * INVALID for anything else, for a length or count out of its bounds, a text
- * that is too long, and leave an empty ${m} then.
+ * Writers append a body to ${out}, cut a text or a list that is longer than it
+ * may be, and leave a status or conditions out ("") that are; readers want the
+ * frame of their type, give INVALID for anything else, for a length or count
+ * out of its bounds, a text that is too long, secrets out of order, and leave
+ * an empty ${m} then.
  */
 void link_state_write(const struct link_state *m, struct buf *out);
 int link_state_read(struct link_state *m, const struct frame *f,
@@ -161,7 +169,8 @@ void link_node_write(const struct link_node *m, struct buf *out);
 int link_node_read(struct link_node *m, const struct frame *f,
     struct err *err);
 void link_node_clear(struct link_node *m);
-/* For RELIST, OBJECTS, GONE, LISTED, UNWATCHED; POD_GONE has its uid in kind. */
+/* For RELIST, OBJECTS, GONE, LISTED, UNWATCHED; POD_GONE has its uid in
+ * kind. */
 void link_name_write(const struct link_name *m, struct buf *out);
 int link_name_read(struct link_name *m, const struct frame *f,
     struct err *err);
