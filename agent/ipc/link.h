@@ -16,8 +16,9 @@
  * complete but keeps what it holds, link lists again, core repeats its wants.
  *
  * No secret value travels here.  Objects go through a read job, as files of
- * manifests do: link puts them, as they came but for metadata.managedFields and
- * status, into a memfd (sealed against writing) that core hands on unread.
+ * manifests do: link puts them, as they came but for status and metadata's
+ * managedFields and resourceVersion (a status that is written is no change of
+ * the object), into a memfd (sealed against writing) that core hands on unread.
  *
  * link -> core:
  *	LINK_STATE	{struct link_state} the line to the API server

@@ -13,7 +13,9 @@
  *	    mergePolicy alone, rewrite is left out.
  *	SecretStore, ClusterSecretStore: spec.provider.<key> becomes {};
  *	    "nodesealRefs": [{kind, namespace, name}] and "nodesealHost" are
- *	    added by the caller that knows the drivers.
+ *	    added by the caller that knows the drivers.  A reference to a
+ *	    service account's token has kind ServiceAccountToken (ipc/job.h)
+ *	    and "audiences": […].
  *	Secret, ConfigMap: type and metadata alone.
  *	HostProjection, Namespace, generators' metadata: as they are, generators
  *	    without spec but spec.controller.
