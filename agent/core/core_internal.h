@@ -6,7 +6,7 @@
 #include "base/loop.h"
 #include "core/cache.h"
 #include "core/catalog.h"
-#include "core/chan.h"
+#include "ipc/chan.h"
 #include "core/circuit.h"
 #include "core/item.h"
 #include "core/jobs.h"

@@ -10,7 +10,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/chan.h"
+#include "ipc/chan.h"
 #include "core/jobs.h"
 #include "core/slots.h"
 

@@ -28,7 +28,10 @@
  *	LINK_OBJECTS	{kind, ns} + memfd: {"kind":"List","items":[…]}, at most
  *			LINK_OBJECTS_MAX bytes; new or changed ones
  *	LINK_GONE	{kind, ns, name}
- *	LINK_LISTED	{kind, ns} what was not named since LINK_RELIST is gone
+ *	LINK_LISTED	{kind, ns} what was not named since LINK_RELIST is gone;
+ *			when link has to list again by itself (410, a line that
+ *			was away) it tells the differences alone, as OBJECTS and
+ *			GONE
  *	LINK_UNWATCHED	{kind, ns} no longer watched (no claim there, or
  *			refused): what is held of it is as it was
  *	LINK_LEASE	{struct link_lease} status of an ExternalSecret that is
@@ -55,8 +58,8 @@
  *			replace each other while they wait
  *	LINK_EVENT	{struct link_event}
  *	LINK_READY	{u8 ready, why} for /readyz
- *	LINK_SCRAPED	{u64 tag, text} the agent's part of /metrics, in the text
- *			format
+ *	LINK_SCRAPED	{u64 tag, text} the agent's part of /metrics, in the
+ *			text format
  */
 enum link_frame {
 	LINK_STATE = 1, LINK_NODE, LINK_RELIST, LINK_OBJECTS, LINK_GONE,
@@ -129,7 +132,8 @@ struct link_meta {
 	char *uid, *version;	/* resourceVersion */
 	uint8_t managed;	/* nodeseal.dev/managed is there */
 	char *hash;		/* of the annotation
-				 * reconcile.external-secrets.io/data-hash, "" */
+				 * reconcile.external-secrets.io/data-hash
+				 * ("" none) */
 	char *owner_uid;	/* of the controller reference, "" */
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef CORE_CHAN_H
-#define CORE_CHAN_H
+#ifndef IPC_CHAN_H
+#define IPC_CHAN_H
 
 #include <stddef.h>
 #include <stdint.h>

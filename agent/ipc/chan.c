@@ -10,7 +10,7 @@
 
 #include "base/mem.h"
 #include "base/secret.h"
-#include "core/chan.h"
+#include "ipc/chan.h"
 
 #define QUEUE_MAX ((size_t)128 << 20)
 #define FRAMES_A_TURN 64	/* then the others on the loop have theirs */
