@@ -99,8 +99,11 @@ int job_finding_read(struct job_finding *m, const struct frame *f,
     struct err *err);
 void job_finding_clear(struct job_finding *m);
 
+/* JOB_TARGETS_UNKNOWN: in a cluster nobody reads what is in a target Secret:
+ * the payload is what we write, Merge and CreateOrMerge included, and apply
+ * finds out the rest. */
 enum { JOB_CLAIM_UNCLASSED = 1, JOB_GENERIC_TARGETS = 2,
-	JOB_AMBIENT_IDENTITY = 4 };
+	JOB_AMBIENT_IDENTITY = 4, JOB_TARGETS_UNKNOWN = 8 };
 
 /* One body: the bytes are borrowed from the sealed record or the frame. */
 struct job_body {
@@ -189,6 +192,7 @@ void job_done_clear(struct job_done *m);
  */
 #define JOB_KIND_TOKEN "ServiceAccountToken"
 #define JOB_AUDIENCES_MAX 16
+#define JOB_WANTS_MAX 1024
 struct job_want {
 	char *kind, *ns, *name;
 	char **audiences;
@@ -238,9 +242,10 @@ struct job_apply_item {
 	enum job_apply_op op;
 	char *ns, *name, *uid;	/* the ExternalSecret */
 	char *target;		/* the Secret */
-	char *last_hash;	/* of our last write here, "" none: with the
-				 * same hash and version the apply is a no-op
-				 * that shows drift */
+	char *last_hash;	/* of our last write here, "" none */
+	char *last_version;	/* resourceVersion that it answered, "" none: an
+				 * apply that answers with it was a no-op,
+				 * another one shows drift */
 	const uint8_t *payload;	/* model/payload.h; borrowed */
 	size_t payload_len;
 	uint8_t adopt;		/* its owner opens a foreign one (adopt) */

@@ -2,6 +2,9 @@
 #ifndef KUBE_CONFIG_H
 #define KUBE_CONFIG_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include "base/err.h"
 #include "base/secret.h"
 
@@ -13,7 +16,7 @@
  * are refused, naming the field and the remedy).
  */
 struct kube_config {
-	char *server;		/* https://HOST[:PORT][/PREFIX] */
+	char *server;		/* https://HOST[:PORT][/PREFIX], no / at its end */
 	char *ca_pem;		/* NULL: the system's */
 	char *tls_server_name;	/* NULL: the URL's host */
 	struct secret *token;	/* NULL: by certificate */
@@ -22,18 +25,28 @@ struct kube_config {
 	char *ns;		/* our own namespace, "default" when unknown */
 };
 
+#define KUBE_CONFIG_MAX (1u << 20)	/* bytes of a kubeconfig, a CA, … */
+
 /**
  * kube_config_account(dirfd, server, ret, err):
- * The account in the folder ${dirfd} (token, ca.crt, namespace).  Read it anew
- * when kube_config_stale says so: the kubelet replaces the token in time.
+ * The account in the folder ${dirfd} (token, ca.crt, namespace) at ${server}
+ * (NULL or "": kube_config_server).  The kubelet replaces the token in time:
+ * read it anew before kube_token_claims' end of the one at hand.  ${ret} is
+ * initialised here in every case and holds nothing after a failure.
  */
 int kube_config_account(int dirfd, const char *server,
     struct kube_config *ret, struct err *err);
-/* kube_config_file(fd, ret, err): the kubeconfig ${fd} from its beginning. */
+/* kube_config_file(fd, ret, err): the kubeconfig ${fd} from its beginning,
+ * which does not move ${fd}.  Files that it names must be absolute: nobody
+ * knows its folder here. */
 int kube_config_file(int fd, struct kube_config *ret, struct err *err);
+/* kube_config_text: the same of its text; a fuzz target. */
+int kube_config_text(const char *text, size_t len, struct kube_config *ret,
+    struct err *err);
 void kube_config_clear(struct kube_config *c);
+#define cleanup_kube_config __attribute__((cleanup(kube_config_clear)))
 
-/* kube_config_server(ret): https://… of KUBERNETES_SERVICE_HOST and _PORT, the
+/* kube_config_server(): https://… of KUBERNETES_SERVICE_HOST and _PORT, the
  * caller's; NULL outside of a cluster. */
 char *kube_config_server(void);
 
@@ -42,5 +55,18 @@ char *kube_config_server(void);
  * The strings are the caller's. */
 void kube_token_claims(const struct secret *token, char **ret_node,
     char **ret_node_uid, char **ret_pod_uid, int64_t *ret_expires);
+
+/*
+ * kube_token_self: whose it is ("" when it is no service account's) and which
+ * audiences it has: they are the API server's own.  Free with
+ * kube_self_clear.  NULL as ${token}: nobody's.
+ */
+struct kube_self {
+	char *ns, *account;
+	char **audiences;
+	size_t naudiences;
+};
+void kube_token_self(const struct secret *token, struct kube_self *ret);
+void kube_self_clear(struct kube_self *s);
 
 #endif

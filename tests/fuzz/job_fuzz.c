@@ -55,23 +55,40 @@ one_frame(const struct frame *f)
 	case JOB_DONE:
 		TRY(done, job_done_clear(&m));
 		break;
+	case JOB_RESOLVE:
+		TRY(resolve, job_resolve_clear(&m));
+		break;
+	case JOB_RESOLVED:
+		TRY(resolved, job_resolved_clear(&m));
+		break;
+	case JOB_APPLIED:
+		TRY(applied, job_applied_clear(&m));
+		break;
 	default:
 		break;
 	}
 	buf_clear(&out);
 }
 
+/* What travels sealed is no frame of its own. */
+#define OPENED(msg) do {						\
+	struct job_##msg m;						\
+	if (job_##msg##_read(&m, data, size, NULL) == 0) {		\
+		job_##msg##_write(&m, &out);				\
+		same(&out, data, size);					\
+		job_##msg##_clear(&m);					\
+	}								\
+} while (0)
+
 static void
-fetch(const uint8_t *data, size_t size)
+opened(int type, const uint8_t *data, size_t size)
 {
 	struct buf out = BUF_SECRET(JOB_FRAME_MAX);
-	struct job_fetch m;
 
-	if (job_fetch_read(&m, data, size, NULL) == 0) {
-		job_fetch_write(&m, &out);
-		same(&out, data, size);
-		job_fetch_clear(&m);
-	}
+	if (type == JOB_FETCH)
+		OPENED(fetch);
+	else
+		OPENED(apply);
 	buf_clear(&out);
 }
 
@@ -85,8 +102,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return (0);
 	own = malloc(size);
 	memcpy(own, data + 1, size - 1);
-	if (data[0] == JOB_FETCH) {
-		fetch(own, size - 1);
+	if (data[0] == JOB_FETCH || data[0] == JOB_APPLY) {
+		opened(data[0], own, size - 1);
 	} else {
 		frame_init(&f, JOB_FRAME_MAX);
 		f.type = data[0];

@@ -176,7 +176,7 @@ test_fetch(void **state)
 		memcpy(cut, out.data, n);
 		assert_int_equal(job_fetch_read(&b, cut, n, NULL), -1);
 	}
-	a.flags = 8;
+	a.flags = 16;
 	buf_clear(&out);
 	job_fetch_write(&a, &out);
 	assert_int_equal(job_fetch_read(&b, (uint8_t *)out.data, out.len,
@@ -351,6 +351,189 @@ test_done(void **state)
 	frame_clear(&f);
 }
 
+static struct job_want
+sample_want(char *text, char **audiences, size_t n)
+{
+	return ((struct job_want){ .kind = text, .ns = text, .name = text,
+		.audiences = audiences, .naudiences = n, .pod = text,
+		.pod_uid = text, .node = text, .node_uid = text });
+}
+
+static void
+test_resolve(void **state)
+{
+	char text[] = "text", no[] = "", vault[] = "vault", aws[] = "aws";
+	char *audiences[] = { vault, aws };
+	struct job_want wants[] = { sample_want(text, audiences, 2),
+		sample_want(no, NULL, 0) };
+	struct job_resolve a = { { 5 }, text, wants, 2 }, b;
+	cleanup_buf struct buf out = BUF_PLAIN(4096);
+	struct frame f;
+
+	(void)state;
+	job_resolve_write(&a, &out);
+	arrive(&f, JOB_RESOLVE, out.data, out.len);
+	assert_int_equal(job_resolve_read(&b, &f, NULL), 0);
+	assert_int_equal(b.fetch_key[0], 5);
+	assert_string_equal(b.server, "text");
+	assert_int_equal(b.nwants, 2);
+	assert_int_equal(b.wants[0].naudiences, 2);
+	assert_string_equal(b.wants[0].audiences[1], "aws");
+	assert_string_equal(b.wants[0].node_uid, "text");
+	assert_string_equal(b.wants[1].kind, "");
+	job_resolve_clear(&b);
+	frame_clear(&f);
+	REFUSED(resolve, JOB_RESOLVE, &out);
+}
+
+/* More audiences or wants than there may be. */
+static void
+test_resolve_ceilings(void **state)
+{
+	char text[] = "";
+	char *audiences[JOB_AUDIENCES_MAX + 1];
+	cleanup_free struct job_want *wants = mem_array(JOB_WANTS_MAX + 1,
+	    sizeof(*wants));
+	struct job_resolve a = { { 0 }, text, wants, JOB_WANTS_MAX + 1 }, b;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(audiences); i++)
+		audiences[i] = text;
+	for (size_t i = 0; i <= JOB_WANTS_MAX; i++)
+		wants[i] = sample_want(text, audiences, 0);
+	for (int i = 0; i < 2; i++) {
+		cleanup_buf struct buf out = BUF_PLAIN(JOB_FRAME_MAX);
+		struct frame f;
+
+		job_resolve_write(&a, &out);
+		arrive(&f, JOB_RESOLVE, out.data, out.len);
+		assert_int_equal(job_resolve_read(&b, &f, NULL), -1);
+		frame_clear(&f);
+		a.nwants = 1;
+		wants[0].naudiences = JOB_AUDIENCES_MAX + 1;
+	}
+}
+
+static void
+test_resolved(void **state)
+{
+	char text[] = "text", no[] = "";
+	uint8_t body[] = { 1, 0, 2 };
+	struct job_resolved a = { .index = 7, .error = no, .version = text,
+		.body = body, .body_len = sizeof(body) }, b;
+	cleanup_buf struct buf out = BUF_PLAIN(4096);
+	struct frame f;
+
+	(void)state;
+	job_resolved_write(&a, &out);
+	arrive(&f, JOB_RESOLVED, out.data, out.len);
+	assert_int_equal(job_resolved_read(&b, &f, NULL), 0);
+	assert_int_equal(b.index, 7);
+	assert_int_equal(b.body_len, 3);
+	assert_memory_equal(b.body, body, 3);
+	assert_string_equal(b.version, "text");
+	job_resolved_clear(&b);
+	frame_clear(&f);
+	REFUSED(resolved, JOB_RESOLVED, &out);
+	/* a failure has no body, an object has one */
+	for (int i = 0; i < 4; i++) {
+		a.err_kind = i & 1 ? ERR_DENIED : ERR_NONE;
+		a.body = i & 2 ? body : NULL;
+		a.body_len = i & 2 ? 3 : 0;
+		a.http_status = 403;
+		buf_clear(&out);
+		job_resolved_write(&a, &out);
+		arrive(&f, JOB_RESOLVED, out.data, out.len);
+		assert_int_equal(job_resolved_read(&b, &f, NULL),
+		    i == 1 || i == 2 ? 0 : -1);
+		job_resolved_clear(&b);
+		frame_clear(&f);
+	}
+}
+
+static struct job_apply_item
+sample_apply(char *text, const uint8_t *payload, size_t len)
+{
+	return ((struct job_apply_item){ .op = JOB_APPLY_MERGE, .ns = text,
+		.name = text, .uid = text, .target = text, .last_hash = text,
+		.last_version = text, .payload = payload, .payload_len = len,
+		.adopt = 1 });
+}
+
+static void
+test_apply(void **state)
+{
+	char text[] = "text", no[] = "";
+	uint8_t payload[] = { 9, 8 };
+	struct job_apply_item items[] = { sample_apply(text, payload, 2),
+		sample_apply(no, NULL, 0) };
+	struct job_apply a = { text, no, items, 2 }, b;
+	cleanup_buf struct buf out = BUF_SECRET(4096);
+
+	(void)state;
+	items[1].op = JOB_APPLY_DELETE;
+	items[1].adopt = 0;
+	job_apply_write(&a, &out);
+	assert_int_equal(job_apply_read(&b, (uint8_t *)out.data, out.len,
+	    NULL), 0);
+	assert_int_equal(b.nitems, 2);
+	assert_int_equal(b.items[0].op, JOB_APPLY_MERGE);
+	assert_string_equal(b.items[0].last_version, "text");
+	assert_int_equal(b.items[0].adopt, 1);
+	/* Borrowed, not copied: the plaintext has one home. */
+	assert_true((const char *)b.items[0].payload > out.data &&
+	    (const char *)b.items[0].payload < out.data + out.len);
+	assert_int_equal(b.items[1].op, JOB_APPLY_DELETE);
+	assert_int_equal(b.items[1].payload_len, 0);
+	job_apply_clear(&b);
+	for (size_t n = 0; n < out.len; n++) {
+		cleanup_free uint8_t *cut = malloc(n == 0 ? 1 : n);
+
+		memcpy(cut, out.data, n);
+		assert_int_equal(job_apply_read(&b, cut, n, NULL), -1);
+	}
+	for (int op = 0; op < 7; op += 6) {
+		items[1].op = (enum job_apply_op)op;
+		buf_clear(&out);
+		job_apply_write(&a, &out);
+		assert_int_equal(job_apply_read(&b, (uint8_t *)out.data,
+		    out.len, NULL), -1);
+	}
+}
+
+static void
+test_applied(void **state)
+{
+	char text[] = "text";
+	struct job_applied a = { 255, JOB_APPLIED_FAILED, ERR_DENIED, 403, 9,
+		text, text, text, text, text, text, text }, b;
+	cleanup_buf struct buf out = BUF_PLAIN(4096);
+	struct frame f;
+
+	(void)state;
+	job_applied_write(&a, &out);
+	arrive(&f, JOB_APPLIED, out.data, out.len);
+	assert_int_equal(job_applied_read(&b, &f, NULL), 0);
+	assert_int_equal(b.index, 255);
+	assert_int_equal(b.outcome, JOB_APPLIED_FAILED);
+	assert_int_equal(b.retry_after_ms, 9);
+	assert_string_equal(b.hash, "text");
+	job_applied_clear(&b);
+	frame_clear(&f);
+	REFUSED(applied, JOB_APPLIED, &out);
+	for (int i = 0; i < 4; i++) {
+		a.index = i == 0 ? JOB_ITEMS_MAX : 0;
+		a.outcome = i == 1 ? (enum job_applied_outcome)0 :
+		    i == 2 ? (enum job_applied_outcome)7 : JOB_APPLIED_CREATED;
+		a.err_kind = i == 3 ? ERR_KINDS : 0;
+		buf_clear(&out);
+		job_applied_write(&a, &out);
+		arrive(&f, JOB_APPLIED, out.data, out.len);
+		assert_int_equal(job_applied_read(&b, &f, NULL), -1);
+		frame_clear(&f);
+	}
+}
+
 int
 main(void)
 {
@@ -365,6 +548,11 @@ main(void)
 		cmocka_unit_test(test_item_ranges),
 		cmocka_unit_test(test_long_text),
 		cmocka_unit_test(test_done),
+		cmocka_unit_test(test_resolve),
+		cmocka_unit_test(test_resolve_ceilings),
+		cmocka_unit_test(test_resolved),
+		cmocka_unit_test(test_apply),
+		cmocka_unit_test(test_applied),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));
