@@ -29,7 +29,8 @@
 #define DETAIL_MAX 200
 
 struct http_client {
-	CURL *curl;
+	CURL *curl;		/* of the last attempt; NULL before the first */
+	CURLSH *connections;	/* … which outlive it */
 	struct url url;
 	char *host;		/* "host:port" */
 	struct http_tls *tls;	/* NULL for http:// */
@@ -144,8 +145,9 @@ http_client_new(const char *base_url, const struct http_options *opts,
 	}
 	c->host = url_host_port(&c->url);
 	read_proxy(c);
-	c->curl = curl_easy_init();
-	if (c->curl == NULL) {
+	c->connections = curl_share_init();
+	if (c->connections == NULL || curl_share_setopt(c->connections,
+	    CURLSHOPT_SHARE, CURL_LOCK_DATA_CONNECT) != CURLSHE_OK) {
 		http_client_free(c);
 		return (err_set(err, ERR_INTERNAL, "libcurl gives no handle"));
 	}
@@ -158,8 +160,8 @@ http_client_free(struct http_client *c)
 {
 	if (c == NULL)
 		return;
-	if (c->curl != NULL)
-		curl_easy_cleanup(c->curl);
+	curl_easy_cleanup(c->curl);
+	curl_share_cleanup(c->connections);
 	http_tls_free(c->tls);
 	url_clear(&c->url);
 	free(c->host);
@@ -481,6 +483,29 @@ keep(struct exchange *x, struct incoming *in, struct err *err)
 	return (0);
 }
 
+/*
+ * A handle that has had an answer keeps a pointer into that answer's headers,
+ * freed by then, and follows it when the next one begins with a folded header
+ * (libcurl 7.88.1 unfold_value; headers.c clears it since 8.2): so no handle
+ * has two.
+ */
+static int
+fresh_handle(struct http_client *c, struct err *err)
+{
+#ifdef WEAKEN_FRESH_HANDLE
+	if (c->curl != NULL) {
+		curl_easy_reset(c->curl);
+		return (0);
+	}
+#endif
+	curl_easy_cleanup(c->curl);
+	c->curl = curl_easy_init();
+	if (c->curl == NULL || curl_easy_setopt(c->curl, CURLOPT_SHARE,
+	    c->connections) != CURLE_OK)
+		return (err_set(err, ERR_INTERNAL, "libcurl gives no handle"));
+	return (0);
+}
+
 /* 0 with an answer in x->resp, or -1. */
 static int
 attempt(struct exchange *x, struct err *err)
@@ -500,7 +525,8 @@ attempt(struct exchange *x, struct err *err)
 	}
 	buf_clear(&x->resp->body);
 	x->resp->status = 0;
-	curl_easy_reset(c->curl);	/* options; connections stay */
+	if (fresh_handle(c, err) == -1)
+		return (-1);
 	c->detail[0] = '\0';
 	set_peer(x);
 	set_bounds(x, &in, left);
