@@ -80,7 +80,13 @@ buf_adds(struct buf *b, const char *s)
 void
 buf_addc(struct buf *b, char c)
 {
-	buf_add(b, &c, 1);
+	char *at = buf_space(b, 1);
+
+	if (!at)
+		return;
+	at[0] = c;
+	at[1] = '\0';
+	b->len++;
 }
 
 void

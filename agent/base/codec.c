@@ -12,29 +12,44 @@ static const char url64[] =
 static const char hex_lower[] = "0123456789abcdef";
 static const char hex_upper[] = "0123456789ABCDEF";
 
+/* Of one to three bytes, four characters. */
+static void
+b64_four(const char *alphabet, const uint8_t *p, size_t n, char *q)
+{
+	uint32_t v = (uint32_t)p[0] << 16;
+
+	v |= n > 1 ? (uint32_t)p[1] << 8 : 0;
+	v |= n > 2 ? p[2] : 0;
+	q[0] = alphabet[v >> 18];
+	q[1] = alphabet[v >> 12 & 63];
+	q[2] = n > 1 ? alphabet[v >> 6 & 63] : '=';
+	q[3] = n > 2 ? alphabet[v & 63] : '=';
+}
+
 void
 codec_b64_encode(struct buf *out, const void *in, size_t len,
     enum codec_b64 alphabet, int padded)
 {
 	const char *a = alphabet == CODEC_B64_URL ? url64 : std64;
 	const uint8_t *p = in;
-	size_t i, n;
-	uint32_t v;
-	char q[4];
+	size_t rest = len % 3;
+	char last[4], *q;
 
-	for (i = 0; i < len && buf_ok(out); i += 3) {
-		n = len - i < 3 ? len - i : 3;
-		v = (uint32_t)p[i] << 16;
-		v |= n > 1 ? (uint32_t)p[i + 1] << 8 : 0;
-		v |= n > 2 ? p[i + 2] : 0;
-		q[0] = a[v >> 18];
-		q[1] = a[v >> 12 & 63];
-		q[2] = n > 1 ? a[v >> 6 & 63] : '=';
-		q[3] = n > 2 ? a[v & 63] : '=';
-		buf_add(out, q, padded ? 4 : n + 1);
+	/* Beyond half of the address space there is no ceiling to ask for. */
+	q = len > SIZE_MAX / 2 ? NULL : buf_space(out, len / 3 * 4);
+	if (!q) {
+		out->failed = 1;
+		return;
 	}
-	secret_wipe(q, sizeof(q));
-	secret_wipe(&v, sizeof(v));
+	for (; len >= 3; len -= 3, p += 3, q += 4)
+		b64_four(a, p, 3, q);
+	out->len = (size_t)(q - out->data);
+	*q = '\0';
+	if (rest > 0) {
+		b64_four(a, p, rest, last);
+		buf_add(out, last, padded ? 4 : rest + 1);
+		secret_wipe(last, sizeof(last));
+	}
 }
 
 static int

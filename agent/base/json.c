@@ -30,7 +30,8 @@ wrap(cJSON *c)
 static void *
 hook_alloc(size_t size)
 {
-	return (mem_alloc(size));
+	/* cJSON fills what it asks for itself. */
+	return (mem_grow(NULL, size, 1));
 }
 
 /* Whatever cJSON gives back is wiped: strings of Secrets pass through here. */
@@ -263,9 +264,7 @@ json_new_strn(const char *s, size_t len)
 	cJSON *c = cJSON_CreateNull();
 
 	c->type = cJSON_String;
-	c->valuestring = hook_alloc(len + 1);
-	if (len)
-		memcpy(c->valuestring, s, len);
+	c->valuestring = mem_dup(s, len);
 	return (wrap(c));
 }
 
@@ -284,8 +283,7 @@ json_set_digits(struct json *num, const char *digits, size_t len)
 	cJSON *c = node(num);
 
 	hook_free(c->valuestring);
-	c->valuestring = hook_alloc(len + 1);
-	memcpy(c->valuestring, digits, len);
+	c->valuestring = mem_dup(digits, len);
 }
 
 const char *

@@ -23,8 +23,10 @@ mem_abort(const char *why)
 }
 
 /* glibc's calloc passes by the thread's cache of small pieces, which then
- * stays full, so that their free is slow, too. */
+ * stays full, so that their free is slow, too.  A compiler that sees malloc
+ * and memset of zeros makes a calloc of them: so it must not. */
 #define SMALL 1024
+#define FORGET_ORIGIN(p) __asm__("" : "+r"(p))
 
 void *
 mem_alloc(size_t size)
@@ -36,6 +38,7 @@ mem_alloc(size_t size)
 	p = malloc(size ? size : 1);
 	if (!p)
 		mem_abort("nodeseal: out of memory");
+	FORGET_ORIGIN(p);
 	return (memset(p, 0, size ? size : 1));
 }
 

@@ -35,6 +35,7 @@ struct yaml_doc {
 	int line;		/* first line of the document, from 1 */
 	struct yaml_dup *dups;
 	size_t ndups;
+	int partial;		/* root has the wanted members alone */
 	/* Its piece of the text, for yaml_read_again; NULL when it has none
 	 * of its own. */
 	const char *text;
@@ -63,17 +64,19 @@ struct yaml_docs {
 int yaml_read(const char *text, size_t len, struct yaml_docs *ret,
     struct err *err);
 /**
- * yaml_each(text, len, fn, arg, err):
+ * yaml_each(text, len, heads, fn, arg, err):
  * As yaml_read, one document after the other, so that the trees need not all
- * be there at once.  ${fn} may take the root (and set it to NULL); what it
- * leaves is freed.  On failure it may have been called for the documents
- * before the bad one.
+ * be there at once.  ${heads} (NULL, or a list that ends with NULL) names the
+ * members of the root that are wanted: a document that has a piece of the text
+ * may come without the others, which is quicker, and then it is partial.
+ * ${fn} may take the root (and set it to NULL); what it leaves is freed.  On
+ * failure it may have been called for the documents before the bad one.
  */
 typedef void yaml_fn(void *arg, struct yaml_doc *doc);
-int yaml_each(const char *text, size_t len, yaml_fn *fn, void *arg,
-    struct err *err);
-/* yaml_read_again(text, len, line, ret): the document that yaml_each showed
- * with this piece; -1 when the text is another one by now. */
+int yaml_each(const char *text, size_t len, const char *const *heads,
+    yaml_fn *fn, void *arg, struct err *err);
+/* yaml_read_again(text, len, line, ret): the whole document that yaml_each
+ * showed with this piece; -1 when the text is another one by now. */
 int yaml_read_again(const char *text, size_t len, int line,
     struct yaml_doc *ret);
 void yaml_doc_clear(struct yaml_doc *doc);

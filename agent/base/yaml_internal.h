@@ -85,12 +85,13 @@ int yaml_decode(const struct yt *t, uint32_t root, struct yaml_doc *doc,
  * first line has the number ${line}, by libyaml; ${cost} goes on. */
 int yaml_parse(const char *text, size_t len, int line, struct yaml_docs *ret,
     struct yaml_cost *cost, struct err *err);
-/* yaml_quick(s, len, line, ret_line, cost): the one document of a piece of a
- * stream when it is a plain one: the same tree, with the same lines, as
- * libyaml's way gives; NULL when it is not, which says nothing about it.
- * *ret_line: the document's. */
-struct json *yaml_quick(const char *s, size_t len, int line, int *ret_line,
-    struct yaml_cost *cost);
+/* yaml_quick(s, len, line, heads, ret_line, cost): the one document of a piece
+ * of a stream when it is a plain one: the same tree, with the same lines, as
+ * libyaml's way gives; NULL when it is not, which says nothing about it.  With
+ * ${heads} (a list that ends with NULL) the root has members of these names
+ * alone.  *ret_line: the document's. */
+struct json *yaml_quick(const char *s, size_t len, int line,
+    const char *const *heads, int *ret_line, struct yaml_cost *cost);
 /* yaml_quick_print(j, out): yaml_print's text of a plain tree; 0, with
  * nothing added, when it is not one. */
 int yaml_quick_print(const struct json *j, struct buf *out);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/codec.h"
@@ -15,8 +16,14 @@
  * is no.  The fuzz target holds every yes against libyaml's tree.
  */
 #define DEPTH_MAX (JSON_DEPTH_MAX - 4)
+#define TOP 1
 #define KEY_MAX 100
 #define ONES UINT64_C(0x0101010101010101)
+
+struct key {
+	const char *p;
+	size_t n;
+};
 
 struct quick {
 	const char *at;		/* of the current line, behind its indent */
@@ -27,7 +34,17 @@ struct quick {
 	size_t nodes, bytes;
 	int done;		/* there are no more lines */
 	struct buf scratch;
+	/* Of the mappings around this line, the inner ones last. */
+	struct key *keys;
+	size_t nkeys, keys_cap;
+	/* Below a key that nobody wants everything is checked and counted, and
+	 * nothing is made: the answer for yes is this one node. */
+	const char *const *heads;
+	struct json *nothing;
+	int dry;
 };
+
+#define MAKE(q, made) ((q)->dry ? NULL : (made))
 
 static struct json *block(struct quick *q, size_t indent, int depth);
 
@@ -77,20 +94,29 @@ next(struct quick *q)
 
 /* --- scalars -------------------------------------------------------------- */
 
+/* ${j} was made by MAKE. */
 static struct json *
 finish(struct quick *q, struct json *j, int line)
 {
 	q->nodes++;
-	if (j)
-		json_set_line(j, line);
+	if (q->dry)
+		return (q->nothing);
+	json_set_line(j, line);
 	return (j);
+}
+
+static void
+drop(const struct quick *q, struct json *j)
+{
+	if (j != q->nothing)
+		json_free(j);
 }
 
 static struct json *
 text(struct quick *q, const char *s, size_t len, int line)
 {
 	q->bytes += len;
-	return (finish(q, json_new_strn(s, len), line));
+	return (finish(q, MAKE(q, json_new_strn(s, len)), line));
 }
 
 static int
@@ -139,14 +165,14 @@ plain(struct quick *q, const char *s, size_t len, int line)
 	yaml_resolve(copy, len, &v);
 	switch (v.kind) {
 	case YV_NULL:
-		return (finish(q, json_new_null(), line));
+		return (finish(q, MAKE(q, json_new_null()), line));
 	case YV_BOOL:
-		return (finish(q, json_new_bool(v.b), line));
+		return (finish(q, MAKE(q, json_new_bool(v.b)), line));
 	case YV_INT:
-		return (finish(q, json_new_num((double)v.i), line));
+		return (finish(q, MAKE(q, json_new_num((double)v.i)), line));
 	case YV_FLOAT:
-		return (isfinite(v.d) ? finish(q, json_new_num(v.d), line) :
-		    NULL);
+		return (isfinite(v.d) ? finish(q, MAKE(q, json_new_num(v.d)),
+		    line) : NULL);
 	case YV_TIME:
 	case YV_TEXT:
 		return (text(q, s, len, line));
@@ -274,8 +300,8 @@ inline_value(struct quick *q, const char *s, size_t outer)
 		return (literal(q, outer, len == 1, q->line));
 	}
 	if (len == 2 && (memcmp(s, "{}", 2) == 0 || memcmp(s, "[]", 2) == 0))
-		j = finish(q, *s == '{' ? json_new_object() :
-		    json_new_array(), q->line);
+		j = finish(q, MAKE(q, *s == '{' ? json_new_object() :
+		    json_new_array()), q->line);
 	else if (*s == '"' || *s == '\'')
 		j = quoted(q, s, eol, q->line);
 	else if (eol[-1] == ' ')
@@ -287,7 +313,7 @@ inline_value(struct quick *q, const char *s, size_t outer)
 	next(q);
 	/* A line further in would go on with the scalar. */
 	if (!q->done && q->indent > outer) {
-		json_free(j);
+		drop(q, j);
 		return (NULL);
 	}
 	return (j);
@@ -304,7 +330,7 @@ value_below(struct quick *q, size_t outer, int in_map, int depth)
 	if (!q->done && (q->indent > outer || (in_map && q->indent == outer &&
 	    *q->at == '-')))
 		return (block(q, q->indent, depth));
-	return (finish(q, json_new_null(), line));
+	return (finish(q, MAKE(q, json_new_null()), line));
 }
 
 static struct json *
@@ -326,34 +352,77 @@ is_text_key(const char *key, size_t len)
 	return (v.kind == YV_TEXT);
 }
 
+/* Into the keys of the mapping whose first is ${base}; 0 when it is there. */
+static int
+remember_key(struct quick *q, size_t base, const char *p, size_t n)
+{
+	size_t i;
+
+	for (i = base; i < q->nkeys; i++)
+		if (q->keys[i].n == n && memcmp(q->keys[i].p, p, n) == 0)
+			return (0);
+	if (q->nkeys == q->keys_cap) {
+		q->keys_cap = q->keys_cap ? 2 * q->keys_cap : 64;
+		q->keys = mem_grow(q->keys, q->keys_cap, sizeof(*q->keys));
+	}
+	q->keys[q->nkeys++] = (struct key){ p, n };
+	return (1);
+}
+
+static int
+is_head(const struct quick *q, const char *key)
+{
+	const char *const *one;
+
+	for (one = q->heads; *one; one++)
+		if (strcmp(*one, key) == 0)
+			return (1);
+	return (0);
+}
+
+/* The line's key and its value, into ${obj}. */
+static int
+member(struct quick *q, struct json *obj, size_t base, int depth)
+{
+	size_t n = key_at(q->at, q->eol);
+	char key[KEY_MAX + 1];
+	struct json *v;
+	int dry = q->dry;
+
+	if (n == 0)
+		return (-1);
+	memcpy(key, q->at, n);
+	key[n] = '\0';
+	/* Many members would make looking for a second one slow. */
+	if (q->nkeys - base >= 200 || !is_text_key(key, n) ||
+	    !remember_key(q, base, q->at, n))
+		return (-1);
+	q->nodes++;
+	q->bytes += n;
+	if (depth == TOP && q->heads && !is_head(q, key))
+		q->dry = 1;
+	v = value(q, q->at + n + 1, q->indent, 1, depth);
+	q->dry = dry;
+	if (v == NULL)
+		return (-1);
+	if (v != q->nothing)
+		json_append(obj, key, v);
+	return (0);
+}
+
 static struct json *
 mapping(struct quick *q, size_t indent, int depth)
 {
-	struct json *obj = finish(q, json_new_object(), q->line), *v;
-	char key[KEY_MAX + 1];
-	size_t n, members = 0;
+	struct json *obj = finish(q, MAKE(q, json_new_object()), q->line);
+	size_t base = q->nkeys;
+	int rc = 0;
 
-	while (!q->done && q->indent == indent) {
-		n = key_at(q->at, q->eol);
-		if (n == 0)
-			goto no;
-		memcpy(key, q->at, n);
-		key[n] = '\0';
-		/* Many members would make looking for a second one slow. */
-		if (++members > 200 || !is_text_key(key, n) ||
-		    json_get(obj, key))
-			goto no;
-		q->nodes++;
-		q->bytes += n;
-		v = value(q, q->at + n + 1, indent, 1, depth);
-		if (v == NULL)
-			goto no;
-		json_append(obj, key, v);
-	}
-	if (q->done || q->indent < indent)
+	while (rc == 0 && !q->done && q->indent == indent)
+		rc = member(q, obj, base, depth);
+	q->nkeys = base;
+	if (rc == 0 && (q->done || q->indent < indent))
 		return (obj);
-no:
-	json_free(obj);
+	drop(q, obj);
 	return (NULL);
 }
 
@@ -378,7 +447,7 @@ element(struct quick *q, size_t indent, int depth)
 static struct json *
 sequence(struct quick *q, size_t indent, int depth)
 {
-	struct json *arr = finish(q, json_new_array(), q->line), *v;
+	struct json *arr = finish(q, MAKE(q, json_new_array()), q->line), *v;
 
 	while (!q->done && q->indent == indent && *q->at == '-') {
 		if (q->at + 1 < q->eol && q->at[1] != ' ')
@@ -386,12 +455,13 @@ sequence(struct quick *q, size_t indent, int depth)
 		v = element(q, indent, depth);
 		if (v == NULL)
 			goto no;
-		json_push(arr, v);
+		if (v != q->nothing)
+			json_push(arr, v);
 	}
 	if (q->done || q->indent <= indent)
 		return (arr);
 no:
-	json_free(arr);
+	drop(q, arr);
 	return (NULL);
 }
 
@@ -434,34 +504,48 @@ is_tame(const char *s, size_t len)
 	return (1);
 }
 
-struct json *
-yaml_quick(const char *s, size_t len, int line, int *ret_line,
-    struct yaml_cost *cost)
+/* The one mapping of the text; *ret_line: the document's. */
+static struct json *
+document(struct quick *q, const char *s, int *ret_line)
 {
-	struct quick q = { .end = s + len, .line = line,
+	struct json *j;
+
+	look(q, s);
+	if (!q->done && q->indent == 0 && q->eol - q->at >= 3 &&
+	    memcmp(q->at, "---", 3) == 0) {
+		if (q->eol - q->at > 3)
+			return (NULL);
+		*ret_line = q->line;
+		next(q);
+	} else {
+		skip_blank(q);
+		*ret_line = q->line;
+	}
+	if (q->done || q->indent > 0 || *q->at == '-')
+		return (NULL);
+	j = mapping(q, 0, TOP);
+	if (j && !q->done) {
+		json_free(j);
+		return (NULL);
+	}
+	return (j);
+}
+
+struct json *
+yaml_quick(const char *s, size_t len, int line, const char *const *heads,
+    int *ret_line, struct yaml_cost *cost)
+{
+	struct quick q = { .end = s + len, .line = line, .heads = heads,
 		.scratch = BUF_SECRET(YAML_INPUT_MAX) };
-	struct json *j = NULL;
+	struct json *j;
 
 	if (!is_tame(s, len))
 		return (NULL);
-	look(&q, s);
-	if (!q.done && q.indent == 0 && q.eol - q.at >= 3 &&
-	    memcmp(q.at, "---", 3) == 0) {
-		if (q.eol - q.at > 3)
-			return (NULL);
-		*ret_line = q.line;
-		next(&q);
-	} else {
-		skip_blank(&q);
-		*ret_line = q.line;
-	}
-	if (!q.done && q.indent == 0 && *q.at != '-')
-		j = mapping(&q, 0, 1);
-	if (j && !q.done) {
-		json_free(j);
-		j = NULL;
-	}
+	q.nothing = json_new_null();
+	j = document(&q, s, ret_line);
 	buf_clear(&q.scratch);
+	free(q.keys);
+	json_free(q.nothing);
 	if (j) {
 		cost->decodes += q.nodes;
 		cost->bytes += q.bytes;

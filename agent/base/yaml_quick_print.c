@@ -11,13 +11,11 @@
  */
 #define KEY_MAX 100		/* longer ones get a "? " */
 
-static int
-is_word_char(char c)
-{
-	return ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	    (c >= '.' && c <= '9') || c == '+' || c == '=' || c == '-' ||
-	    c == '_');
-}
+/* What base64 and names are made of. */
+static const char word_chars[256] = {
+	['a' ... 'z'] = 1, ['A' ... 'Z'] = 1, ['.' ... '9'] = 1,
+	['+'] = 1, ['='] = 1, ['-'] = 1, ['_'] = 1,
+};
 
 static int
 add_word(const char *s, size_t max, struct buf *out)
@@ -25,7 +23,7 @@ add_word(const char *s, size_t max, struct buf *out)
 	size_t n = 0;
 	int quotes;
 
-	while (is_word_char(s[n]))
+	while (word_chars[(unsigned char)s[n]])
 		n++;
 	if (n == 0 || s[n] != '\0' || n > max || strchr("-+=.", *s))
 		return (0);

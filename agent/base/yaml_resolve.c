@@ -46,7 +46,7 @@ find_word(const char *s, struct yv *ret)
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(words); i++) {
-		if (strcmp(s, words[i].text) != 0)
+		if (*s != *words[i].text || strcmp(s, words[i].text) != 0)
 			continue;
 		ret->kind = words[i].kind;
 		if (ret->kind == YV_BOOL)

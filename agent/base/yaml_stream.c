@@ -19,6 +19,23 @@ is_mark(const char *s, const char *end, const char *mark)
 	    (end - s == 3 || strchr(" \n\t#", s[3])));
 }
 
+/* Whether one of the two-byte or three-byte line breaks of YAML 1.1 occurs:
+ * the bytes that they begin with are rare. */
+static int
+has_odd_break(const char *s, size_t len)
+{
+	const char *end = s + len, *at;
+
+	for (at = s; (at = memchr(at, 0xc2, (size_t)(end - at))); at++)
+		if (end - at >= 2 && memcmp(at, "\xc2\x85", 2) == 0)
+			return (1);
+	for (at = s; (at = memchr(at, 0xe2, (size_t)(end - at))); at++)
+		if (end - at >= 3 && (memcmp(at, "\xe2\x80\xa8", 3) == 0 ||
+		    memcmp(at, "\xe2\x80\xa9", 3) == 0))
+			return (1);
+	return (0);
+}
+
 /* Directives, ends of documents, other line breaks, other encodings and NUL
  * are no matter for pieces. */
 static int
@@ -27,9 +44,7 @@ splits(const char *s, size_t len)
 	const char *end = s + len, *nl;
 
 	if (len == 0 || memchr(s, '\r', len) || memchr(s, '\0', len) ||
-	    memmem(s, len, "\xc2\x85", 2) ||
-	    memmem(s, len, "\xe2\x80\xa8", 3) ||
-	    memmem(s, len, "\xe2\x80\xa9", 3) || (unsigned char)*s >= 0x80)
+	    has_odd_break(s, len) || (unsigned char)*s >= 0x80)
 		return (0);
 	for (; s < end; s = nl + 1) {
 		if (*s == '%' || (*s == '.' && end - s >= 3 &&
@@ -75,15 +90,17 @@ is_blank(const char *s, const char *end)
 
 /* The piece's document.  1 none, -1 a failure or more than one. */
 static int
-read_piece(const char *s, size_t len, int line, struct yaml_doc *ret,
-    struct yaml_cost *cost)
+read_piece(const char *s, size_t len, int line, const char *const *heads,
+    struct yaml_doc *ret, struct yaml_cost *cost)
 {
 	struct yaml_docs docs = { NULL, 0 };
 
 	*ret = (struct yaml_doc){ .text = s, .len = len, .text_line = line };
-	ret->root = yaml_quick(s, len, line, &ret->line, cost);
-	if (ret->root)
+	ret->root = yaml_quick(s, len, line, heads, &ret->line, cost);
+	if (ret->root) {
+		ret->partial = heads != NULL;
 		return (0);
+	}
 	if (!is_mark(s, s + len, "---") && is_blank(s, s + len))
 		return (1);
 	if (yaml_parse(s, len, line, &docs, cost, NULL) == -1)
@@ -148,8 +165,8 @@ say_why(const char *at, const char *end, int line, struct err *err)
 }
 
 int
-yaml_each(const char *text, size_t len, yaml_fn *fn, void *arg,
-    struct err *err)
+yaml_each(const char *text, size_t len, const char *const *heads,
+    yaml_fn *fn, void *arg, struct err *err)
 {
 	const char *at = text, *end = text + len, *stop;
 	struct yaml_cost all = { 0 };
@@ -165,7 +182,8 @@ yaml_each(const char *text, size_t len, yaml_fn *fn, void *arg,
 		struct yaml_doc doc;
 
 		stop = piece_end(at, end, &lines);
-		rc = read_piece(at, (size_t)(stop - at), line, &doc, &cost);
+		rc = read_piece(at, (size_t)(stop - at), line, heads, &doc,
+		    &cost);
 		if (rc == 1)
 			continue;
 		if (rc == -1)
@@ -198,7 +216,7 @@ yaml_read(const char *text, size_t len, struct yaml_docs *ret,
 {
 	struct yaml_docs docs = { NULL, 0 };
 
-	if (yaml_each(text, len, collect, &docs, err) == -1) {
+	if (yaml_each(text, len, NULL, collect, &docs, err) == -1) {
 		yaml_docs_clear(&docs);
 		return (-1);
 	}
@@ -211,5 +229,5 @@ yaml_read_again(const char *text, size_t len, int line, struct yaml_doc *ret)
 {
 	struct yaml_cost cost = { 0 };
 
-	return (read_piece(text, len, line, ret, &cost) == 0 ? 0 : -1);
+	return (read_piece(text, len, line, NULL, ret, &cost) == 0 ? 0 : -1);
 }

@@ -181,7 +181,17 @@ struct loading {
 };
 
 /* Ten thousand trees are much larger than their text, and each is needed but
- * once. */
+ * once: of what is set aside these are enough at first. */
+static const char *const heads[] = { "apiVersion", "kind", "metadata", NULL };
+
+static int
+is_external_secret(const struct json *root)
+{
+	return (str_eq(json_str(json_get(root, "apiVersion")),
+	    "external-secrets.io/v1") &&
+	    str_eq(json_str(json_get(root, "kind")), "ExternalSecret"));
+}
+
 static void
 set_aside(struct manifest *one, const struct yaml_doc *doc)
 {
@@ -193,9 +203,8 @@ set_aside(struct manifest *one, const struct yaml_doc *doc)
 }
 
 static void
-add_document(void *arg, struct yaml_doc *doc)
+add_whole(const struct loading *l, struct yaml_doc *doc)
 {
-	const struct loading *l = arg;
 	struct manifests *m = l->m;
 	struct json *root = STEAL(doc->root);
 	size_t first = m->n;
@@ -211,6 +220,20 @@ add_document(void *arg, struct yaml_doc *doc)
 	    m->v[first].obj == root &&
 	    m->v[first].meta.kind == OBJ_EXTERNAL_SECRET)
 		set_aside(&m->v[first], doc);
+}
+
+static void
+add_document(void *arg, struct yaml_doc *doc)
+{
+	struct yaml_doc whole;
+
+	if (!doc->partial || is_external_secret(doc->root)) {
+		add_whole(arg, doc);
+	} else if (yaml_read_again(doc->text, doc->len, doc->text_line,
+	    &whole) == 0) {
+		add_whole(arg, &whole);
+		yaml_doc_clear(&whole);
+	}
 }
 
 static void
@@ -237,7 +260,8 @@ manifests_text(struct manifests *m, const char *file, const char *text,
 	const char *msg;
 	int line;
 
-	if (yaml_each(text, len, add_document, &l, &err) == 0)
+	if (yaml_each(text, len, m->set_aside ? heads : NULL, add_document,
+	    &l, &err) == 0)
 		return;
 	/* A file is taken as a whole, or not at all. */
 	cut(m, n, nproblems);

@@ -16,7 +16,7 @@ flush(struct output_stream *o)
 	if (!o->failed && (buf_finish(&o->buf, "output", &o->err) == -1 ||
 	    file_write_all(o->fd, o->buf.data, o->buf.len, &o->err) == -1))
 		o->failed = 1;
-	buf_clear(&o->buf);
+	buf_cut(&o->buf, 0);
 }
 
 void
@@ -37,6 +37,7 @@ output_end(struct output_stream *o, struct err *err)
 	if (o->form == OUTPUT_JSON)
 		buf_adds(&o->buf, o->n > 0 ? "\n  ]\n}\n" : "]\n}\n");
 	flush(o);
+	buf_clear(&o->buf);
 	if (!o->failed)
 		return (0);
 	return (err_move(err, &o->err));

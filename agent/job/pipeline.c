@@ -64,6 +64,7 @@ pipeline_free(struct pipeline *p)
 	strmap_free(p->conns);
 	strmap_free(p->stores);
 	strmap_free(p->orphans);
+	pipeline_templates_forget(p);
 	free(p);
 }
 

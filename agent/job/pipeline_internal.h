@@ -50,12 +50,17 @@ struct pipeline_conn {
 	enum err_kind why_kind;
 };
 
+/* Parsed templates are kept: many ExternalSecrets are cut from one cloth. */
+#define PARSED_TEMPLATES 128
+#define PARSED_TEXT_MAX 8192		/* of one that is kept, bytes */
+
 struct pipeline {
 	struct pipeline_options opts;
 	const struct objects *objects;
 	struct strmap *stores;		/* object key -> pipeline_store */
 	struct strmap *conns;		/* + ns -> pipeline_conn */
 	struct strmap *orphans;		/* "ns/owner label" -> struct names */
+	struct tmpl *parsed[PARSED_TEMPLATES];
 };
 
 struct names {
@@ -170,6 +175,8 @@ char *hash_tree(const struct json *j);	/* %+v of a decoded document */
  * an engine.  It never has delimiters of its own. */
 int pipeline_transform(void *arg, const char *text, const char *const *keys,
     size_t n, struct buf *outs, size_t *ret_bad, struct err *err);
+/* pipeline_templates_forget: what was parsed. */
+void pipeline_templates_forget(struct pipeline *p);
 /* pipeline_template_check: parse alone; INVALID with Go's text. */
 int pipeline_template_check(const struct pipeline_options *opts,
     const char *name, const char *text, size_t len, struct err *err);

@@ -28,21 +28,67 @@ parse(const struct pipeline_options *opts, const char *name,
 	return (tmpl_parse(name, text, len, &o, ret, err));
 }
 
-int
-pipeline_template(const struct pipeline_options *opts, const char *name,
-    const char *text, size_t len, const struct kv *data, struct buf *out,
-    struct err *err)
+/* FNV-1a: where a template is kept. */
+static size_t
+place_of(const char *name, const char *text, size_t len)
 {
-	struct tmpl *t;
+	uint32_t h = 2166136261u;
+	size_t i;
+
+	for (; *name; name++)
+		h = (h ^ (unsigned char)*name) * 16777619u;
+	for (i = 0; i < len; i++)
+		h = (h ^ (unsigned char)text[i]) * 16777619u;
+	return ((h ^ h >> 16) % PARSED_TEMPLATES);
+}
+
+/* The parsed template, kept by the pipeline; or the caller's, in *ret_own. */
+static const struct tmpl *
+parse_or_find(struct pipeline *p, const char *name, const char *text,
+    size_t len, struct tmpl **ret_own, struct err *err)
+{
+	struct tmpl **kept, *t;
+
+	*ret_own = NULL;
+	if (len > PARSED_TEXT_MAX) {
+		parse(&p->opts, name, text, len, ret_own, err);
+		return (*ret_own);
+	}
+	kept = &p->parsed[place_of(name, text, len)];
+	if (*kept != NULL && tmpl_is(*kept, name, text, len))
+		return (*kept);
+	if (parse(&p->opts, name, text, len, &t, err) == -1)
+		return (NULL);
+	tmpl_free(*kept);
+	*kept = t;
+	return (t);
+}
+
+int
+pipeline_template(struct pipeline *p, const char *name, const char *text,
+    size_t len, const struct kv *data, struct buf *out, struct err *err)
+{
+	const struct tmpl *t;
+	struct tmpl *own;
 	int rc;
 
-	if (parse(opts, name, text, len, &t, err) == -1)
+	t = parse_or_find(p, name, text, len, &own, err);
+	if (t == NULL)
 		return (err_wrap(err, "unable to parse template at key %s",
 		    name));
 	if ((rc = tmpl_run(t, data, out, err)) == -1)
 		err_wrap(err, "unable to execute template at key %s", name);
-	tmpl_free(t);
+	tmpl_free(own);
 	return (rc);
+}
+
+void
+pipeline_templates_forget(struct pipeline *p)
+{
+	size_t i;
+
+	for (i = 0; i < PARSED_TEMPLATES; i++)
+		tmpl_free(p->parsed[i]);
 }
 
 int
@@ -118,7 +164,7 @@ apply_value(const struct scope *s, const char *where, const char *key,
 {
 	cleanup_buf struct buf out = BUF_SECRET(RENDERED_MAX);
 
-	if (pipeline_template(&s->run->p->opts, key, text, len, s->data, &out,
+	if (pipeline_template(s->run->p, key, text, len, s->data, &out,
 	    err) == -1)
 		return (err_wrap(err, "unable to execute template at key %s",
 		    key));
@@ -209,7 +255,7 @@ apply_document(const struct scope *s, const char *where, const char *text,
 	int is_map = target_is_map(where), rc;
 	struct yaml_docs docs = { 0 };
 
-	if (pipeline_template(&s->run->p->opts, name, text, len, s->data,
+	if (pipeline_template(s->run->p, name, text, len, s->data,
 	    &out, err) == -1)
 		return (err_wrap(err, "unable to execute template at key %s",
 		    name));

@@ -15,14 +15,13 @@ struct template_target {
 };
 
 /**
- * pipeline_template(opts, name, text, len, data, out, err):
+ * pipeline_template(p, name, text, len, data, out, err):
  * ESO's execute: parse ${text} and run it with ${data}, missing keys being
  * errors; append the result to ${out}.  ${name} is the template's name in error
  * texts.
  */
-int pipeline_template(const struct pipeline_options *opts, const char *name,
-    const char *text, size_t len, const struct kv *data, struct buf *out,
-    struct err *err);
+int pipeline_template(struct pipeline *p, const char *name, const char *text,
+    size_t len, const struct kv *data, struct buf *out, struct err *err);
 
 /* target_put: applyToTarget: one rendered value under ${key}. */
 int target_put(const struct template_target *t, const char *where,

@@ -228,11 +228,9 @@ void
 record_parse(const struct record *r, const struct json *obj,
     const struct field_path *path, void *base, struct findings *f)
 {
-	if (base != NULL)
-		init_record(r, base);
-	if (!schema_check_object(r, obj, path, f))
-		return;
-	for (size_t i = 0; i < r->nfields; i++) {
+	int is_object = schema_check_object(r, obj, path, f);
+
+	for (size_t i = 0; is_object && i < r->nfields; i++) {
 		const struct field *fd = &r->fields[i];
 		const struct json *v = json_get(obj, fd->name);
 		struct field_path at = { path, fd->name, 0 };
@@ -246,7 +244,9 @@ record_parse(const struct record *r, const struct json *obj,
 		else
 			default_field(fd, &at, base, f);
 	}
-	if (base != NULL && r->done != NULL)
+	if (base != NULL)
+		init_record(r, base);
+	if (is_object && base != NULL && r->done != NULL)
 		r->done(base, obj);
 }
 

@@ -252,6 +252,7 @@ check_text(const struct text_rule *rule, const struct json *v,
 	cleanup_buf struct buf q = BUF_PLAIN(WORDS_MAX);
 	const char *s = json_str(v);
 	size_t n = runes(s);
+	int is_short = n < (size_t)rule->min;
 
 	if (rule->max > 0 && n > (size_t)rule->max) {
 		cleanup_free char *where = field_path_text(path);
@@ -260,11 +261,13 @@ check_text(const struct text_rule *rule, const struct json *v,
 		    "not be more than %d bytes", rule->max);
 		return;
 	}
+	if (!is_short && (rule->matches == NULL || rule->matches(s)))
+		return;
 	go_quote(&q, s);
-	if (n < (size_t)rule->min)
+	if (is_short)
 		refuse(path, v, f, buf_str(&q),
 		    "should be at least %d chars long", rule->min);
-	else if (rule->matches != NULL && !rule->matches(s))
+	else
 		refuse(path, v, f, buf_str(&q), "should match '%s'",
 		    rule->pattern);
 }
@@ -438,7 +441,8 @@ static int
 is_known(const struct record *r, const char *key)
 {
 	for (size_t i = 0; i < r->nfields; i++)
-		if (strcmp(r->fields[i].name, key) == 0)
+		if (r->fields[i].name[0] == key[0] &&
+		    strcmp(r->fields[i].name, key) == 0)
 			return (1);
 	return (0);
 }

@@ -41,6 +41,9 @@ int tmpl_parse(const char *name, const char *text, size_t len,
  */
 int tmpl_run(const struct tmpl *t, const struct kv *data, struct buf *out,
     struct err *err);
+/* tmpl_is(t, name, text, len): whether ${t} was parsed from just that. */
+int tmpl_is(const struct tmpl *t, const char *name, const char *text,
+    size_t len);
 void tmpl_free(struct tmpl *t);	/* NULL is fine */
 
 #endif

@@ -476,6 +476,13 @@ tmpl_parse(const char *name, const char *text, size_t len,
 	return (0);
 }
 
+int
+tmpl_is(const struct tmpl *t, const char *name, const char *text, size_t len)
+{
+	return (t->len == len && memcmp(t->text, text, len) == 0 &&
+	    strcmp(t->name, name) == 0);
+}
+
 void
 tmpl_free(struct tmpl *t)
 {

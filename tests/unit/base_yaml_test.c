@@ -364,6 +364,66 @@ test_prints_bad_utf8(void **state)
 	assert_string_equal(buf_str(&out), "a\xef\xbf\xbd" "b\n");
 }
 
+struct seen {
+	int n, partial;
+	struct buf trees, again;
+};
+
+static void
+see(void *arg, struct yaml_doc *doc)
+{
+	struct seen *seen = arg;
+	struct yaml_doc whole;
+
+	seen->n++;
+	seen->partial += doc->partial;
+	json_print(doc->root, &seen->trees, 0);
+	if (doc->text == NULL)
+		return;
+	assert_int_equal(yaml_read_again(doc->text, doc->len, doc->text_line,
+	    &whole), 0);
+	assert_int_equal(whole.partial, 0);
+	assert_int_equal(yaml_line(&whole, whole.root), yaml_line(doc,
+	    doc->root));
+	json_print(whole.root, &seen->again, 0);
+	yaml_doc_clear(&whole);
+}
+
+/* Plain documents come with what is wanted alone; others come whole; and what
+ * is not wanted must still be YAML. */
+static void
+test_heads(void **state)
+{
+	static const char *const heads[] = { "kind", "metadata", NULL };
+	static const char text[] = "kind: A\nspec:\n- a: 1\n  kind: inner\n"
+	    "metadata:\n  name: x\n---\nkind: B\nspec: {a: 1}\n";
+	static const char bad[] = "kind: A\nspec:\n  a: 'x\n  b: c\n";
+	static const char twice[] = "kind: A\nspec: {}\nspec: {}\n";
+	struct seen seen = { 0, 0, BUF_PLAIN(1000), BUF_PLAIN(1000) };
+	cleanup_err struct err err = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(yaml_each(text, strlen(text), heads, see, &seen,
+	    &err), 0);
+	assert_int_equal(seen.n, 2);
+	assert_int_equal(seen.partial, 1);
+	assert_string_equal(buf_str(&seen.trees), "{\"kind\":\"A\","
+	    "\"metadata\":{\"name\":\"x\"}}"
+	    "{\"kind\":\"B\",\"spec\":{\"a\":1}}");
+	assert_string_equal(buf_str(&seen.again), "{\"kind\":\"A\","
+	    "\"spec\":[{\"a\":1,\"kind\":\"inner\"}],"
+	    "\"metadata\":{\"name\":\"x\"}}"
+	    "{\"kind\":\"B\",\"spec\":{\"a\":1}}");
+	assert_int_equal(yaml_each(bad, strlen(bad), heads, see, &seen, &err),
+	    -1);
+	/* A key that occurs twice is the business of the slow way. */
+	assert_int_equal(yaml_each(twice, strlen(twice), heads, see, &seen,
+	    NULL), 0);
+	assert_int_equal(seen.partial, 1);
+	buf_clear(&seen.trees);
+	buf_clear(&seen.again);
+}
+
 int
 main(void)
 {
@@ -378,6 +438,7 @@ main(void)
 		cmocka_unit_test(test_wide_mapping),
 		cmocka_unit_test(test_prints_as_kubernetes_does),
 		cmocka_unit_test(test_prints_bad_utf8),
+		cmocka_unit_test(test_heads),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

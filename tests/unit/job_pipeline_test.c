@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "base/yaml.h"
+#include "job/manifests.h"
 #include "job/pipeline.h"
 #include "job/pipeline_internal.h"
 #include "net/http.h"
@@ -335,6 +336,65 @@ test_template(void **state)
 }
 
 /* What the API server would not take never counts as written. */
+/* A parsed template serves again, under its own name alone. */
+static void
+test_template_again(void **state)
+{
+	struct pipeline_result r;
+
+	(void)state;
+	run_with(STORE ES_HEAD REF "  target:\n    template:\n      data:\n"
+	    "        a: '{{ .k }}!'\n        b: '{{ .k }}!'\n"
+	    "        c: '{{ .k }}?'\n        d: '{{ .k | upper }}'\n" DATA,
+	    1, &r);
+	assert_int_equal(r.outcome, JOB_READY);
+	has(&r, "a", "v!");
+	has(&r, "b", "v!");
+	has(&r, "c", "v?");
+	has(&r, "d", "V");
+	pipeline_result_clear(&r);
+	run_with(STORE ES_HEAD REF "  target:\n    template:\n"
+	    "      templateFrom:\n"
+	    "      - {target: Data, literal: 'x: \"{{ .k }}\"'}\n"
+	    "      - {target: Labels, literal: 'x: \"{{ .k }}\"'}\n"
+	    "      data:\n        a: '{{ .k }}'\n        b: '{{ fail .k }}'\n"
+	    DATA, 1, &r);
+	assert_int_equal(r.outcome, JOB_FAILED);
+	assert_non_null(strstr(r.error, "template: b:1:3: executing \"b\""));
+	pipeline_result_clear(&r);
+}
+
+/* An ExternalSecret alone is set aside; what only looks like one is not. */
+static void
+test_set_aside(void **state)
+{
+	static const char text[] = "apiVersion: external-secrets.io/v1\n"
+	    "kind: ExternalSecret\nmetadata:\n  name: a\nspec:\n  data: []\n"
+	    "---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: b\n"
+	    "data:\n  k: v\n---\n"
+	    "apiVersion: external-secrets.io/v1alpha9\n"
+	    "kind: ExternalSecret\nmetadata:\n  name: c\nspec:\n  x: z\n"
+	    "---\napiVersion: v1\nkind: List\nitems:\n"
+	    "- apiVersion: external-secrets.io/v1\n  kind: ExternalSecret\n"
+	    "  metadata:\n    name: d\n  spec:\n    x: z\n";
+	struct manifests m = { .set_aside = 1 };
+	cleanup_json struct json *again = NULL;
+	size_t i;
+
+	(void)state;
+	manifests_text(&m, "f", text, strlen(text), NS);
+	assert_int_equal(m.n, 4);
+	assert_int_equal(m.nproblems, 0);
+	assert_null(m.v[0].obj);
+	again = manifest_read(&m.v[0]);
+	assert_true(json_is(json_path(again, "spec.data"), JSON_ARRAY));
+	assert_string_equal(json_str(json_path(m.v[1].obj, "data.k")), "v");
+	for (i = 2; i < m.n; i++)
+		assert_string_equal(json_str(json_path(m.v[i].obj, "spec.x")),
+		    "z");
+	manifests_clear(&m);
+}
+
 static void
 test_refused(void **state)
 {
@@ -394,6 +454,8 @@ main(void)
 		cmocka_unit_test(test_stores),
 		cmocka_unit_test(test_unsupported),
 		cmocka_unit_test(test_template),
+		cmocka_unit_test(test_template_again),
+		cmocka_unit_test(test_set_aside),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_generators),
 	};
