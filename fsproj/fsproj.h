@@ -2,8 +2,14 @@
 #ifndef FSPROJ_FSPROJ_H
 #define FSPROJ_FSPROJ_H
 
+/* What every part needs of libc. */
 #include <dirent.h>
-#include <sys/types.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "fsproj/proto.h"
 
@@ -149,7 +155,7 @@ struct writer {
 	int root;		/* borrowed */
 	int fresh;		/* root was made just now: nobody sees it */
 	int switched;		/* ..data leads to it */
-	int dir;		/* of the generation; -1 before writer_add */
+	int dir;		/* of the generation; -1 before writer_open */
 	char name[WRITER_NAME_MAX];
 	char current[WRITER_NAME_MAX];	/* "" when there is none */
 };
@@ -160,6 +166,8 @@ struct writer {
 int writer_begin(struct writer *w, int root, int fresh);
 /* writer_end(w): close; a generation that was not switched to is removed. */
 void writer_end(struct writer *w);
+/* writer_open(w): make the generation's directory, unless it is there. */
+int writer_open(struct writer *w);
 /* writer_add(w, fd, e, name): give ${fd} owner, mode and its name in the
  * generation; INVALID when the name is taken. */
 int writer_add(struct writer *w, int fd, const struct fsproj_entry *e,
@@ -178,13 +186,15 @@ int writer_remove(int root);
 /* --- request.c: the table of all that can be asked ----------------------- */
 /* What a request works on: its target and, from BEGIN to COMMIT, the write. */
 struct transaction {
-	enum { IDLE, WRITING, STORED } open;	/* if not IDLE the rest stays */
+	/* if not IDLE the rest stays */
+	enum { IDLE = 1, WRITING = 2, STORED = 4, PLACED = 8 } open;
 	int base;		/* the root that the target lies beneath */
 	const char *rel;	/* the target below it; for the request only */
 	int parent;		/* of the target */
 	char last[256];		/* its last component */
 	int at;			/* what stands there; -1: nothing */
 	int ours;		/* and it is a volume */
+	int made;		/* the target, for a mount that is to come */
 	int dir;		/* where generations live; it may be detached */
 	int on_disk;		/* and it is to be synced */
 	uint32_t left;		/* files to come after this batch */
@@ -228,7 +238,8 @@ int fsproj_listen(int fd, int dir, const char *name, uid_t uid);
 /* rights_drop(): give up, step by step: core dumps, new privileges, every
  * capability but SYS_ADMIN, CHOWN, FOWNER and DAC_OVERRIDE, and every system
  * call that this program does not need (anything else kills it).  No Landlock:
- * a Landlocked process cannot mount.  NULL, or what failed, and errno. */
+ * a Landlocked process cannot mount.  A kernel without openat2 is refused.
+ * NULL, or what failed, and errno. */
 const char *rights_drop(void);
 
 #endif

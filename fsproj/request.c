@@ -1,14 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
-#include <fcntl.h>
 #include <linux/magic.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/vfs.h>
-#include <unistd.h>
 
 #include "fsproj/fsproj.h"
 
@@ -16,8 +10,8 @@
 #define HOST_SIZE (256 << 20)		/* of a tmpfs for a host root */
 #define LIST_DEPTH 16			/* directories below a host root */
 
-static const struct transaction nothing = { .base = -1, .parent = -1,
-	.at = -1, .dir = -1, .writer = { .dir = -1 } };
+static const struct transaction nothing = { .open = IDLE, .base = -1,
+	.parent = -1, .at = -1, .dir = -1, .writer = { .dir = -1 } };
 
 void
 fsproj_init(struct fsproj *s)
@@ -41,6 +35,8 @@ fsproj_forget(struct fsproj *s)
 	writer_end(&t->writer);
 	path_close(&t->dir);
 	path_close(&t->at);
+	if (t->made)
+		unlinkat(t->parent, t->last, AT_REMOVEDIR);
 	path_close(&t->parent);
 	path_close(&t->base);
 	*t = nothing;
@@ -133,8 +129,8 @@ begin(struct fsproj *s)
 	if (volume)
 		t->dir = t->ours ? mount_clone(t->at) :
 		    mount_new(MOUNT_VOLUME, s->label, x->size, x->inodes);
-	t->open = t->dir != -1 ? WRITING : IDLE;
-	if (!t->open ||
+	t->open = WRITING;
+	if (t->dir == -1 ||
 	    (t->ours && mount_grow(t->dir, x->size, x->inodes) == -1) ||
 	    writer_begin(&t->writer, t->dir, volume && !t->ours) == -1)
 		return (-1);
@@ -145,6 +141,14 @@ begin(struct fsproj *s)
 	return (fchownat(t->dir, "", (uid_t)-1, x->gid, AT_EMPTY_PATH) == -1 ||
 	    fchmodat(t->dir, ".", x->dir_mode, 0) == -1 ?
 	    fail_sys("owner and mode of the target") : 0);
+}
+
+static int
+make_target(struct transaction *t)
+{
+	t->made = t->made || mkdirat(t->parent, t->last, 0750) == 0;
+	return (t->made || errno == EEXIST ? 0 :
+	    fail_sys("target %s", t->last));
 }
 
 /* The generation becomes the current one, a new volume goes onto its target. */
@@ -160,18 +164,18 @@ commit(struct fsproj *s)
 		s->reply.flags = FSPROJ_F_SWAPPED;
 	if (!t->writer.fresh)
 		return (0);
-	if (mkdirat(t->parent, t->last, 0750) == -1 && errno != EEXIST)
-		return (fail_sys("target %s", t->last));
-	if (look(t) == -1)
+	if (make_target(t) == -1 || look(t) == -1)
 		return (-1);
 	if (t->at == -1 || t->ours)
 		return (fail_set(FSPROJ_TRANSIENT, "target %s: removed or "
 		    "mounted by somebody else meanwhile", t->last));
-	return (mount_attach(t->dir, t->at, 0));
+	if (mount_attach(t->dir, t->at, 0) == -1)
+		return (-1);
+	return (t->made = 0);
 }
 
-/* Every frame of a write has names for the files that are out (PLACE: for the
- * first of them), and asks for the next nameless ones. */
+/* Every frame of a write has names for the files that are out (after PLACE:
+ * for the first of them), and asks for the next nameless ones. */
 static int
 do_write(struct fsproj *s)
 {
@@ -182,7 +186,7 @@ do_write(struct fsproj *s)
 
 	if (t->open == IDLE)
 		t->left = x->files;
-	if (x->count > t->nfds || (t->open != STORED && x->count < t->nfds) ||
+	if (x->count > t->nfds || (t->open != PLACED && x->count < t->nfds) ||
 	    x->next > t->left || (!x->next && t->left))
 		return (fail_invalid("%u names for %u files, %u of %u to come",
 		    x->count, t->nfds, x->next, t->left));
@@ -206,8 +210,15 @@ do_write(struct fsproj *s)
 	t->left -= x->next;
 	s->reply.fds = x->next;
 	t->open = x->head.type == FSPROJ_STORE ? STORED : t->open;
-	return (x->head.type == FSPROJ_COMMIT || x->head.type == FSPROJ_PLACE ?
-	    commit(s) : 0);
+	return (x->head.type == FSPROJ_COMMIT ? commit(s) : 0);
+}
+
+/* While the peer writes its files; COMMIT sees what has become of it. */
+static int
+do_place(struct fsproj *s)
+{
+	s->t.open = PLACED;
+	return (make_target(&s->t) == -1 ? -1 : writer_open(&s->t.writer));
 }
 
 /* A write begins with what is wanted here. */
@@ -426,20 +437,20 @@ do_hello(struct fsproj *s)
 /* All that can be asked of the privileged process. */
 static const struct ask {
 	int (*handler)(struct fsproj *s);
-	int when;		/* of t.open; -1: always */
+	unsigned when;		/* one of these is t.open */
 	unsigned has;
 } asks[] = {
 	[FSPROJ_HELLO] = { do_hello, IDLE, 0 },
 	[FSPROJ_BEGIN] = { do_write, IDLE, HAS_TARGET | HAS_SPEC | HAS_NEXT },
 	[FSPROJ_FILES] = { do_write, WRITING, HAS_ENTRIES | HAS_NEXT },
-	[FSPROJ_COMMIT] = { do_write, WRITING, HAS_ENTRIES },
-	[FSPROJ_ABORT] = { fsproj_forget, -1, 0 },
+	[FSPROJ_COMMIT] = { do_write, WRITING | PLACED, HAS_ENTRIES },
+	[FSPROJ_ABORT] = { fsproj_forget, -1u, 0 },
 	[FSPROJ_CLEAN] = { do_clean, IDLE, HAS_TARGET },
 	[FSPROJ_REMOVE] = { do_remove, IDLE, HAS_TARGET },
 	[FSPROJ_LIST] = { do_list, IDLE, 0 },
 	[FSPROJ_BIND] = { do_bind, IDLE, HAS_PATH },
 	[FSPROJ_STORE] = { do_write, IDLE, HAS_SPEC | HAS_NEXT },
-	[FSPROJ_PLACE] = { do_write, STORED, HAS_PATH | HAS_ENTRIES },
+	[FSPROJ_PLACE] = { do_place, STORED, HAS_PATH },
 };
 
 static int
@@ -452,9 +463,9 @@ dispatch(struct fsproj *s, const void *frame, size_t len)
 		return (fail_invalid("unknown request"));
 	if (proto_parse(frame, len, a->has, &s->request) == -1)
 		return (-1);
-	if (s->t.open == STORED && a->when == IDLE)
+	if (s->t.open > WRITING && a->when == IDLE)
 		fsproj_forget(s);
-	if (a->when >= 0 && (int)s->t.open != a->when)
+	if (!(a->when & s->t.open))
 		return (fail_invalid("not now: state %d", (int)s->t.open));
 	if ((a->has & HAS_PATH) && find_target(s) == -1)
 		return (type == FSPROJ_REMOVE && fail.sys == ENOENT ? 0 : -1);
@@ -481,9 +492,10 @@ fsproj_handle(struct fsproj *s, const void *frame, size_t len)
 		/* One failure ends a write: the next word is BEGIN. */
 		fsproj_forget(s);
 	}
-	rc = s->send(s);
+	/* PLACE has no answer of its own: COMMIT's is for both. */
+	rc = r->head.type == FSPROJ_PLACE ? 0 : s->send(s);
 	/* The peer need not wait for what only has to be closed. */
-	if (!s->t.open)
+	if (s->t.open == IDLE)
 		fsproj_forget(s);
 	return (rc);
 }

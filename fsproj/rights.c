@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
 #include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
@@ -8,9 +7,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 #include "fsproj/fsproj.h"
 
@@ -115,6 +112,7 @@ const char *
 rights_drop(void)
 {
 	const struct rlimit none = { 0, 0 }, files = { 256, 256 };
+	cleanup_fd int root = -1;
 
 	umask(022);
 	if (setrlimit(RLIMIT_CORE, &none) == -1 ||
@@ -125,5 +123,8 @@ rights_drop(void)
 		return ("no_new_privs");
 	if (keep_capabilities() == -1)
 		return ("capabilities (needs root with CAP_SYS_ADMIN)");
+	/* Now, and not at each request. */
+	if ((root = path_dir(AT_FDCWD, ".")) == -1)
+		return ("openat2 (needs Linux 5.12)");
 	return (filter_calls() == -1 ? "seccomp" : NULL);
 }

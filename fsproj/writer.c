@@ -1,11 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "fsproj/fsproj.h"
 
@@ -126,9 +120,8 @@ writer_end(struct writer *w)
 	path_close(&w->dir);
 }
 
-/* The generation's directory is made late: an aborted write leaves none. */
-static int
-make_generation(struct writer *w)
+int
+writer_open(struct writer *w)
 {
 	struct timespec now = { 0 };
 	struct tm tm = { 0 };
@@ -178,7 +171,7 @@ writer_add(struct writer *w, int fd, const struct fsproj_entry *e,
 	char first[256] = "", last[256];
 	cleanup_fd int folder = -1;
 
-	if (make_generation(w) == -1)
+	if (writer_open(w) == -1)
 		return (-1);
 	if (strchr(name, '/')) {
 		folder = path_dirs(w->dir, name, 1, last);
@@ -237,7 +230,7 @@ writer_switch(struct writer *w, int sync)
 	    O_CLOEXEC) : -1;
 	const char *as = w->fresh ? DATA : DATA_TMP;
 
-	if (make_generation(w) == -1 ||
+	if (writer_open(w) == -1 ||
 	    (!w->fresh && make_links(w, 1) == -1))
 		return (-1);
 	if (sync && syncfs(real) == -1)

@@ -193,6 +193,12 @@ projector_degraded(void *p)
 	return (proj_degraded(p));
 }
 
+static void
+projector_aim(void *p, const struct proj_target *target)
+{
+	proj_aim(p, target);
+}
+
 static int
 projector_write(void *p, const struct proj_target *target,
     const struct proj_file *files, size_t n, proj_fill_fn fill,
@@ -222,14 +228,20 @@ projector_bind(void *p, const char *path, proj_bind_fn done, void *arg,
 }
 
 static void
+projector_lull(void *p)
+{
+	proj_lull(p);
+}
+
+static void
 projector_free(void *p)
 {
 	proj_free(p);
 }
 
 static const struct projector fsproj = { projector_connected,
-	projector_degraded, projector_write, projector_remove, projector_list,
-	projector_bind, projector_free };
+	projector_degraded, projector_aim, projector_write, projector_remove,
+	projector_list, projector_bind, projector_lull, projector_free };
 
 /* --require-sandbox: fsproj's first answer says what its kernel lacks. */
 static int

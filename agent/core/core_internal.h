@@ -47,6 +47,7 @@ struct host_state {
 struct projector {
 	int (*connected)(void *p);
 	unsigned (*degraded)(void *p);	/* PROJ_SWAPPABLE … */
+	void (*aim)(void *p, const struct proj_target *target);
 	int (*write)(void *p, const struct proj_target *target,
 	    const struct proj_file *files, size_t n, proj_fill_fn fill,
 	    proj_done_fn done, void *arg, struct err *err);
@@ -55,6 +56,7 @@ struct projector {
 	int (*list)(void *p, proj_list_fn done, void *arg, struct err *err);
 	int (*bind)(void *p, const char *path, proj_bind_fn done, void *arg,
 	    struct err *err);
+	void (*lull)(void *p);
 	void (*free)(void *p);
 };
 

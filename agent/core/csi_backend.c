@@ -104,6 +104,16 @@ on_may_register(void *arg, struct err *err)
 	    err_wrap(err, "%s", d->name) : 0);
 }
 
+/* The next one that comes finds a volume in store. */
+static void
+on_left(void *arg)
+{
+	const struct csi_driver *d = arg;
+
+	if (d->core->proj)
+		d->core->projector->lull(d->core->proj);
+}
+
 /* --- sockets ------------------------------------------------------------ */
 
 static void
@@ -205,7 +215,7 @@ driver_start(struct csi_driver *d)
 		.node_id = cfg->node, .endpoint = path,
 		.version = NODESEAL_VERSION, .targets_root = cfg->csi_targets };
 	struct csi_backend backend = { d, on_publish, on_unpublish, on_stats,
-		on_ready, on_registered, on_may_register };
+		on_ready, on_registered, on_may_register, on_left };
 
 	if (!d->core->csi_started || d->server)
 		return;

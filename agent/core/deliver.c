@@ -209,6 +209,8 @@ write_start(struct delivery *d, uint8_t *print, size_t print_len)
 	w->d = d;
 	w->print = print;
 	w->print_len = print_len;
+	if (d->core->proj)
+		out->aim(d->core->proj, &target);
 	if (file_list_make(d, &w->list, &err) == -1)
 		goto fail;
 	if (!d->core->proj) {
@@ -218,6 +220,8 @@ write_start(struct delivery *d, uint8_t *print, size_t print_len)
 	if (out->write(d->core->proj, &target, w->list->files, w->list->n,
 	    on_fill, on_done, w, &err) == -1)
 		goto fail;
+	/* Not filled at once: nothing stays open until then. */
+	file_list_shut(w->list);
 	d->busy = 1;
 	return (DELIVERY_BUSY);
 fail:

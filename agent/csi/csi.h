@@ -87,6 +87,8 @@ struct csi_backend {
 	/* The kubelet asks who we are: 0, or -1 and why it must not send us
 	 * pods; it asks again by itself.  NULL: it always may. */
 	int (*may_register)(void *arg, struct err *err);
+	/* Somebody who called has his answer and has gone.  May be NULL. */
+	void (*left)(void *arg);
 };
 
 struct csi_config {

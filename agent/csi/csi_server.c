@@ -150,6 +150,15 @@ server_new(struct loop *loop, const struct csi_config *config,
 	return (s);
 }
 
+static void
+on_left(void *arg)
+{
+	struct csi_server *s = arg;
+
+	if (s->backend.left)
+		s->backend.left(s->backend.arg);
+}
+
 int
 csi_server_new(struct loop *loop, const struct csi_config *config,
     const struct csi_backend *backend, int csi_fd, int reg_fd,
@@ -165,6 +174,7 @@ csi_server_new(struct loop *loop, const struct csi_config *config,
 	    err) == -1)
 		goto fail;
 	own_csi = -1;
+	grpc_listener_on_left(s->node, on_left);
 	if (reg_fd >= 0 && csi_server_set_reg(s, fd_steal(&own_reg),
 	    err) == -1)
 		goto fail;

@@ -67,5 +67,8 @@ int grpc_listener_new(struct loop *loop, int fd,
     const struct grpc_method *methods, void *arg, struct grpc_listener **ret,
     struct err *err);
 void grpc_listener_free(struct grpc_listener *l);
+/* grpc_listener_on_left(l, left): left(arg of grpc_listener_new) runs whenever
+ * a connection has closed; it must not free the listener. */
+void grpc_listener_on_left(struct grpc_listener *l, void (*left)(void *arg));
 
 #endif

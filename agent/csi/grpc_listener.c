@@ -38,6 +38,7 @@ struct grpc_listener {
 	struct loop_timer *pause;
 	const struct grpc_method *methods;
 	void *arg;
+	void (*left)(void *);
 	struct grpc_session *spare;	/* for the next connection, or NULL */
 	struct conn *conns;
 	size_t nconns;
@@ -74,7 +75,11 @@ conn_close(struct conn *c)
 	buf_clear(&c->out);
 	close(c->fd);
 	free(c);
-	if (!l->spare && l->watch)
+	if (!l->watch)
+		return;
+	if (l->left)
+		l->left(l->arg);
+	if (!l->spare)
 		l->spare = grpc_session_new(l->methods, l->arg, NULL);
 }
 
@@ -430,6 +435,12 @@ grpc_listener_free(struct grpc_listener *l)
 	loop_timer_free(l->pause);
 	close(l->fd);
 	free(l);
+}
+
+void
+grpc_listener_on_left(struct grpc_listener *l, void (*left)(void *))
+{
+	l->left = left;
 }
 
 void

@@ -16,6 +16,8 @@
 #define ANSWER_MS 30000		/* a silent fsproj is a dead one */
 #define PAGE 4096ull
 #define ROOM (64ull << 10)	/* in a volume, for metadata */
+#define RESTOCK_MS 3		/* unless proj_lull comes first */
+#define STOCK_PATIENCE 8	/* smaller volumes, until one file less */
 
 /* A generation before that goes away some seconds after the swap. */
 struct clean {
@@ -45,6 +47,8 @@ struct proj {
 	int out_waits;		/* it did not fit into the socket */
 	int store[STORE_FILES];	/* of a volume in store */
 	size_t nstore;		/* 0: there is none */
+	char *aim;		/* the path that it goes to; NULL: none yet */
+	size_t stock, smaller;	/* how many files the next one is to have */
 	int restocks;		/* when there is nothing else to do */
 	struct loop_timer *restock;
 	struct clean *cleans;
@@ -135,7 +139,7 @@ op_leave(struct proj *p)
 	loop_timer_stop(p->deadline);
 	start_next(p);
 	if (!p->first && p->restocks)
-		loop_timer_start(p->restock, 0);
+		loop_timer_start(p->restock, RESTOCK_MS);
 	return (op);
 }
 
@@ -145,6 +149,7 @@ store_drop(struct proj *p)
 {
 	while (p->nstore)
 		mem_cleanup_close(&p->store[--p->nstore]);
+	free(STEAL(p->aim));
 }
 
 /* Forget the connection; nothing of ${p} is touched once callbacks run. */
@@ -187,8 +192,9 @@ broken(struct proj *p, const char *why)
 
 /* --- frames --- */
 
-static void
-push(struct proj *p)
+/* Send the frame in p->out; -1 and errno. */
+static ssize_t
+transmit(const struct proj *p)
 {
 	ssize_t n;
 
@@ -196,6 +202,14 @@ push(struct proj *p)
 		n = send(p->fd, p->out.data, p->out.len,
 		    MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (n == -1 && errno == EINTR);
+	return (n);
+}
+
+static void
+push(struct proj *p)
+{
+	ssize_t n = transmit(p);
+
 	p->out_waits = n == -1 && errno == EAGAIN;
 	/* Whoever asked must not be told before we have returned to him: a
 	 * dead connection shows as readable on the next turn. */
@@ -229,36 +243,76 @@ fill_one(const struct op *op, size_t i, int fd, struct err *err)
 	return (0);
 }
 
-/* Fill what is in store: then one question and one answer make a volume.  -1:
- * it has to be made from the beginning. */
+/* --- what is in store --- */
+
+static int
+store_may_be(const struct proj_target *target)
+{
+	return (target->place == PROJ_VOLUME && target->fresh &&
+	    !target->size_max && !target->gid && target->dir_mode == 0755);
+}
+
+/* Have it on its way to ${path}.  There is no answer to this. */
+static int
+store_aim(struct proj *p, const char *path)
+{
+	struct op op = { .path = p->aim };
+
+	if (p->aim)
+		return (str_eq(p->aim, path) ? 0 : -1);
+	op.path = p->aim = str_dup(path);
+	proj_wire_request(&p->out, &op, FSPROJ_PLACE, ++p->serial);
+	return (transmit(p) == -1 ? -1 : 0);
+}
+
+/* Fill what is in store: then nobody waits for a volume to be made.  -1: it
+ * has to be made from the beginning. */
 static int
 store_fill(struct proj *p, struct op *op)
 {
 	size_t i;
 	int rc = 0;
 
-	if (p->nstore == 0 || op->kind != OP_WRITE || !op->target.fresh ||
-	    op->n > p->nstore || op->size > STORE_SIZE ||
-	    op->inodes > STORE_INODES || op->target.size_max ||
-	    op->target.gid || op->target.dir_mode != 0755)
+	if (p->nstore == 0 || op->kind != OP_WRITE ||
+	    !store_may_be(&op->target) || op->n > p->nstore ||
+	    op->size > STORE_SIZE || op->inodes > STORE_INODES ||
+	    store_aim(p, op->path) == -1)
 		return (-1);
 	for (i = 0; rc == 0 && i < op->n; i++)
 		rc = fill_one(op, i, p->store[i], NULL);
 	store_drop(p);
+	op->stored = rc == 0;
 	if (rc == 0)
 		op->named = op->batch = op->n;
 	return (rc);
+}
+
+/* Remember how many files are of use. */
+static void
+stock_learn(struct proj *p, size_t n)
+{
+	if (n < p->stock && ++p->smaller < STOCK_PATIENCE)
+		return;
+	p->smaller = 0;
+	if (n < p->stock)
+		p->stock--;
+	else if (n <= STORE_FILES)
+		p->stock = n ? n : 1;
 }
 
 static void
 on_restock(void *arg)
 {
 	struct proj *p = arg;
+	struct op *op;
 
+	loop_timer_stop(p->restock);
 	if (p->first || p->nstore)
 		return;
 	p->restocks = 0;
-	op_queue(p, op_new(OP_STORE, NULL, NULL, NULL));
+	op = op_new(OP_STORE, NULL, NULL, NULL);
+	op->stock = (uint32_t)p->stock;
+	op_queue(p, op);
 }
 
 static void
@@ -275,7 +329,7 @@ start_next(struct proj *p)
 		return;
 	p->running = 1;
 	if (store_fill(p, p->first) == 0) {
-		ask(p, p->first, FSPROJ_PLACE);
+		ask(p, p->first, FSPROJ_COMMIT);
 		return;
 	}
 	p->restocks |= p->nstore > 0;
@@ -423,8 +477,9 @@ take_answer(struct proj *p, struct answer *a)
 	struct op *op = p->first;
 
 	if (proj_wire_failure(a, &err) == -1) {
-		if (op->asked == FSPROJ_PLACE) {
+		if (op->asked == FSPROJ_COMMIT && op->stored) {
 			/* What was in store has gone: as without it. */
+			op->stored = 0;
 			op->named = op->batch = 0;
 			ask(p, op, FSPROJ_BEGIN);
 			return;
@@ -447,10 +502,10 @@ take_answer(struct proj *p, struct answer *a)
 		p->flags = a->fixed.flags;
 		break;
 	case OP_STORE:
-		if (a->nfds != STORE_FILES)
+		if (a->nfds != op->stock)
 			break;
-		memcpy(p->store, a->fds, sizeof(p->store));
-		p->nstore = STORE_FILES;
+		memcpy(p->store, a->fds, a->nfds * sizeof(*a->fds));
+		p->nstore = a->nfds;
 		a->nfds = 0;
 		break;
 	case OP_REMOVE:
@@ -694,6 +749,8 @@ proj_write(struct proj *p, const struct proj_target *target,
 		op->files[i] = files[i];
 		op->files[i].path = str_dup(files[i].path);
 	}
+	if (store_may_be(target))
+		stock_learn(p, n);
 	op->n = n;
 	op->fill = fill;
 	op->done = done;
@@ -703,6 +760,20 @@ proj_write(struct proj *p, const struct proj_target *target,
 	}
 	op_queue(p, op);
 	return (0);
+}
+
+void
+proj_aim(struct proj *p, const struct proj_target *target)
+{
+	if (p->fd != -1 && !p->first && p->nstore && store_may_be(target))
+		(void)store_aim(p, target->path);
+}
+
+void
+proj_lull(struct proj *p)
+{
+	if (loop_timer_active(p->restock))
+		on_restock(p);
 }
 
 int

@@ -89,6 +89,13 @@ int proj_write(struct proj *p, const struct proj_target *target,
     const struct proj_file *files, size_t n, proj_fill_fn fill,
     proj_done_fn done, void *arg, struct err *err);
 
+/* proj_aim(p, target): the next call will be a proj_write to ${target}, if all
+ * goes well: fsproj prepares meanwhile what does not show.  A hint. */
+void proj_aim(struct proj *p, const struct proj_target *target);
+/* proj_lull(p): whoever waited has gone on: now is the time for what is done
+ * ahead, which else comes some milliseconds after the last write. */
+void proj_lull(struct proj *p);
+
 /* proj_remove: unmount (lazily when busy) and remove what we made; a target
  * that is not there is success.  For PROJ_HOST: our files and links only. */
 int proj_remove(struct proj *p, const struct proj_target *target,

@@ -11,7 +11,8 @@ enum op_kind { OP_HELLO, OP_WRITE, OP_REMOVE, OP_CLEAN, OP_LIST, OP_BIND,
 	OP_STORE };
 
 /* A volume that fsproj has in store for the next one that is new: most are no
- * larger.  They keep these bounds until they grow. */
+ * larger.  They keep these bounds until they grow.  It has as many nameless
+ * files as lately were of use, and at most: */
 #define STORE_FILES 16
 #define STORE_SIZE (256ull << 10)
 #define STORE_INODES 128
@@ -34,7 +35,10 @@ struct op {
 	size_t batch;			/* of them are out as descriptors */
 	uint64_t size;			/* of the volume */
 	uint32_t inodes;
+	int stored;			/* it took what was in store */
 	struct err failed;		/* of fill, told after ABORT */
+	/* OP_STORE */
+	uint32_t stock;			/* how many files */
 	/* OP_LIST */
 	struct proj_found *found;	/* paths owned */
 	size_t nfound;

@@ -26,12 +26,12 @@ fill_begin(struct fsproj_request *q, const struct op *op)
 }
 
 static void
-fill_store(struct fsproj_request *q)
+fill_store(struct fsproj_request *q, const struct op *op)
 {
 	q->dir_mode = 0755;
 	q->size = STORE_SIZE;
 	q->inodes = STORE_INODES;
-	q->files = q->next = STORE_FILES;
+	q->files = q->next = op->stock;
 }
 
 static void
@@ -79,11 +79,10 @@ proj_wire_request(struct buf *out, const struct op *op, uint16_t type,
 	}
 	if (type == FSPROJ_BEGIN)
 		fill_begin(&q, op);
-	else if (type == FSPROJ_FILES || type == FSPROJ_COMMIT ||
-	    type == FSPROJ_PLACE)
+	else if (type == FSPROJ_FILES || type == FSPROJ_COMMIT)
 		q.count = (uint32_t)op->batch;
 	if (type == FSPROJ_STORE)
-		fill_store(&q);
+		fill_store(&q, op);
 	if (type == FSPROJ_FILES)
 		q.next = (uint32_t)proj_wire_batch(op);
 	buf_add(out, &q, sizeof(q));

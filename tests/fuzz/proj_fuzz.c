@@ -43,6 +43,8 @@ told(void)
 {
 	if (++run.told < run.asked)
 		return;
+	if (run.once_more)
+		proj_lull(run.proj);
 	loop_timer_start(run.once_more ? later : stop, run.once_more);
 	run.once_more = 0;
 }
@@ -99,7 +101,8 @@ on_later(void *arg)
 {
 	(void)arg;
 	run.asked++;
-	if (proj_write(run.proj, &volume, files, 3, fill, on_done, &run, NULL)
+	proj_aim(run.proj, &volume);
+	if (proj_write(run.proj, &volume, files, 2, fill, on_done, &run, NULL)
 	    == -1)
 		told();
 }
@@ -264,6 +267,8 @@ on_request(void *arg, int events)
 		memcpy(&q, frame, sizeof(q));
 		require(q.head.len == (size_t)n &&
 		    q.head.magic == FSPROJ_MAGIC);
+		if (q.head.type == FSPROJ_PLACE)
+			return;
 	}
 	while (more == 1)
 		more = answer(&q);

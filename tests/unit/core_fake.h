@@ -331,6 +331,13 @@ fp_degraded(void *p)
 	return (0);
 }
 
+static inline void
+fp_aim(void *p, const struct proj_target *target)
+{
+	(void)p;
+	(void)target;
+}
+
 static inline int
 fp_write(void *p, const struct proj_target *target,
     const struct proj_file *files, size_t n, proj_fill_fn fill,
@@ -399,6 +406,12 @@ fp_bind(void *p, const char *path, proj_bind_fn done, void *arg,
 }
 
 static inline void
+fp_lull(void *p)
+{
+	(void)p;
+}
+
+static inline void
 fp_free(void *p)
 {
 	struct fake *f = p;
@@ -407,7 +420,8 @@ fp_free(void *p)
 }
 
 static const struct projector fake_projector = { fp_connected,
-	fp_degraded, fp_write, fp_remove, fp_list, fp_bind, fp_free };
+	fp_degraded, fp_aim, fp_write, fp_remove, fp_list, fp_bind, fp_lull,
+	fp_free };
 
 /* --- the source: the test puts entries into the catalog itself ---------- */
 

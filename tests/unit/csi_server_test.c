@@ -53,6 +53,7 @@ struct fix {
 	struct held held[200];
 	size_t nheld;
 	int ready, hold;
+	int left;
 	int registered, accepted, rebind, refuse;
 	char notice[64];
 };
@@ -133,6 +134,13 @@ may_register(void *arg, struct err *err)
 	if (fix->refuse)
 		return (err_set(err, ERR_DENIED, "not here"));
 	return (0);
+}
+
+static void
+left(void *arg)
+{
+	assert_ptr_equal(arg, fix);
+	fix->left++;
 }
 
 /* --- the loop and the clients ------------------------------------------- */
@@ -390,7 +398,7 @@ setup(void **state)
 	struct csi_config config = { CSI_DRIVER, "node-1",
 	    "/kubelet/plugins/x/csi.sock", "1.2.3", ROOT "/" };
 	struct csi_backend backend = { NULL, publish, unpublish, stats, ready,
-	    registered, may_register };
+	    registered, may_register, left };
 
 	fix = mem_alloc(sizeof(*fix));
 	*state = fix;
@@ -617,7 +625,9 @@ test_peer_dies(void **state)
 	WAIT(fix->nheld == 1);
 	assert_true(csi_call_left_ms(fix->held[0].call) > 100000);
 	peer_free(p);
+	assert_int_equal(fix->left, 0);
 	WAIT(grpc_listener_connections(fix->s->node) == 0);
+	assert_int_equal(fix->left, 1);
 	assert_int_equal(csi_call_left_ms(fix->held[0].call), 0);
 	p = peer_new(fix->csi_path);
 	aborted(publish_call(p, "v1"));
@@ -931,7 +941,7 @@ test_config(void **state)
 {
 	struct csi_config config = { "other.driver", "n", NULL, NULL, ROOT };
 	const struct csi_backend backend = { NULL, publish, unpublish, stats,
-	    ready, registered, NULL };
+	    ready, registered, NULL, NULL };
 	struct csi_server *s = NULL;
 	char path[80];
 	int i, fd;

@@ -300,10 +300,12 @@ place_at(struct fsproj *s, const char *path)
 	static const struct file f = { "d/f", "", 0644, 0, 0 };
 	const struct fsproj_request store = { .head.type = FSPROJ_STORE,
 		.dir_mode = 0755, .size = 65536, .inodes = 64, .files = 2,
-		.next = 2 }, put = { .head.type = FSPROJ_PLACE };
+		.next = 2 }, put = { .head.type = FSPROJ_PLACE },
+		end = { .head.type = FSPROJ_COMMIT };
 
 	handle(s, store, NULL, NULL);
-	return (handle(s, put, path, &f));
+	handle(s, put, path, NULL);
+	return (handle(s, end, NULL, &f));
 }
 
 static int

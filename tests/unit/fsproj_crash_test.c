@@ -155,9 +155,10 @@ publish_stored(struct peer *p, size_t n)
 		return (-1);
 	for (; got.fixed.fds > n; got.fixed.fds--)
 		close(got.fds[got.fixed.fds - 1]);
+	peer_place(p, TARGET);
 	got_fill(&got, files);
 	return (peer_ask(p, &got, (struct fsproj_request){
-	    .head.type = FSPROJ_PLACE }, TARGET, files, n));
+	    .head.type = FSPROJ_COMMIT }, NULL, files, n));
 }
 
 /* The client of a process that will be killed: 0 when it got its answer. */

@@ -205,6 +205,17 @@ peer_ask(struct peer *p, struct got *g, struct fsproj_request q,
 	return ((int)g->fixed.status);
 }
 
+/* It has no answer. */
+static inline void
+peer_place(struct peer *p, const char *path)
+{
+	static uint64_t frame[FSPROJ_REQUEST_MAX / 8];
+	size_t len = frame_build(frame, (struct fsproj_request){
+	    .head.type = FSPROJ_PLACE }, path, NULL, 0);
+
+	(void)peer_send(p, frame, len);
+}
+
 static inline int
 peer_path(struct peer *p, struct got *g, uint16_t type, uint32_t place,
     const char *path)

@@ -240,7 +240,7 @@ test_store(void **state)
 	run_until(1);
 	assert_true(room_of(TARGET) < STORE_SIZE);
 	pass(30);
-	assert_int_equal(proj->nstore, STORE_FILES);
+	assert_int_equal(proj->nstore, 2);
 	/* It is filled at once, and then no different from another. */
 	write_files(&next, some, 2, fill);
 	assert_int_equal(saw.filled, 4);
@@ -255,7 +255,7 @@ test_store(void **state)
 	assert_int_equal(generations_in(next.path), 1);
 	/* Not for what asks for another root. */
 	pass(30);
-	assert_int_equal(proj->nstore, STORE_FILES);
+	assert_int_equal(proj->nstore, 2);
 	write_files(&group, some, 2, fill);
 	run_until(3);
 	assert_int_equal(saw.err.kind, ERR_NONE);
@@ -265,7 +265,7 @@ test_store(void **state)
 	/* The target was not new after all: written as if nothing had been in
 	 * store. */
 	pass(30);
-	assert_int_equal(proj->nstore, STORE_FILES);
+	assert_int_equal(proj->nstore, 2);
 	write_files(&first, some, 1, fill);
 	run_until(4);
 	assert_int_equal(saw.err.kind, ERR_NONE);
@@ -277,11 +277,86 @@ test_store(void **state)
 	remove_target(&next);
 	remove_target(&group);
 	pass(30);
-	assert_int_equal(proj->nstore, STORE_FILES);
+	assert_int_equal(proj->nstore, 2);
 	write_files(&next, some, 2, fill_fails);
 	run_until(7);
 	assert_int_equal(saw.err.kind, ERR_TAMPER);
 	assert_int_equal(access(next.path, F_OK), -1);
+}
+
+/* fsproj is told where it goes before the files are known. */
+static void
+test_store_is_aimed(void **state)
+{
+	struct proj_target next = volume, other = volume;
+
+	(void)state;
+	next.fresh = other.fresh = 1;
+	next.path = PODS "/p1/next";
+	other.path = PODS "/p1/other";
+	proj_aim(proj, &next);		/* nothing is in store */
+	write_files(&other, some, 2, fill);
+	proj_aim(proj, &next);		/* there is something to do */
+	run_until(1);
+	assert_null(proj->aim);
+	remove_target(&other);
+	proj_lull(proj);		/* no need to wait */
+	run_until(2);
+	remove_target(&other);
+	pass(30);
+	assert_int_equal(proj->nstore, 2);
+	proj_aim(proj, &volume);	/* may stand there */
+	assert_null(proj->aim);
+	proj_aim(proj, &next);
+	assert_string_equal(proj->aim, next.path);
+	write_files(&next, some, 2, fill);
+	assert_int_equal(proj->first->asked, FSPROJ_COMMIT);
+	run_until(4);
+	assert_int_equal(saw.err.kind, ERR_NONE);
+	assert_int_equal(room_of(next.path), STORE_SIZE);
+	/* Something else came: it is made from the beginning, and what was
+	 * prepared leaves nothing behind. */
+	remove_target(&next);
+	pass(30);
+	proj_aim(proj, &next);
+	pass(30);
+	assert_int_equal(access(next.path, F_OK), 0);
+	write_files(&other, some, 2, fill);
+	run_until(6);
+	assert_int_equal(saw.err.kind, ERR_NONE);
+	assert_true(room_of(other.path) < STORE_SIZE);
+	assert_int_equal(access(next.path, F_OK), -1);
+}
+
+/* A new volume is made as soon as who waited has gone, else a moment later;
+ * with as many files as there lately were. */
+static void
+test_store_learns(void **state)
+{
+	static struct proj_file files[STORE_FILES + 1];
+	struct proj_target next = volume;
+	char names[STORE_FILES + 1][8];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(files); i++) {
+		snprintf(names[i], sizeof(names[i]), "f%zu", i);
+		files[i] = (struct proj_file){ names[i], 0644, 0, 0, 8 };
+	}
+	next.fresh = 1;
+	for (i = 0; i < STOCK_PATIENCE + 3; i++) {
+		write_files(&next, files, i == 0 ? 5 : i == 1 ?
+		    STORE_FILES + 1 : 3, fill);
+		run_until((int)(2 * i) + 1);
+		assert_int_equal(saw.err.kind, ERR_NONE);
+		assert_int_equal(proj->stock, i > STOCK_PATIENCE ? 4 : 5);
+		remove_target(&next);
+		proj_lull(proj);
+		assert_int_equal(proj->first->asked, FSPROJ_STORE);
+		while (proj->first)
+			pass(1);
+		assert_int_equal(proj->nstore, proj->stock);
+	}
 }
 
 static void
@@ -687,6 +762,8 @@ main(void)
 		T(test_free_with_operations),
 		T(test_callbacks_may_do_anything), T(test_malformed_answers),
 		T(test_store),
+		T(test_store_is_aimed),
+		T(test_store_learns),
 		cmocka_unit_test(test_path_check), T(test_publish_time),
 	};
 
