@@ -73,6 +73,22 @@ own_path(struct maker *m, const char *path, struct item *owner,
 	return (0);
 }
 
+/* Several files of one content follow one another: it is opened once for all
+ * of them and their list, unless somebody else needed the arena meanwhile. */
+static int
+open_content(struct file_list *l, const struct content *c, struct err *err)
+{
+	if (l->open == c && l->serial == keys_serial(l->keys))
+		return (0);
+	payload_clear(&l->payload);
+	l->open = NULL;
+	if (content_open(l->keys, c, &l->payload, err) == -1)
+		return (-1);
+	l->open = c;
+	l->serial = keys_serial(l->keys);
+	return (0);
+}
+
 /* --- files -------------------------------------------------------------- */
 
 static int
@@ -142,19 +158,15 @@ static int
 add_source(struct maker *m, const struct delivery_source *s, struct err *err)
 {
 	struct file_list *l = m->list;
-	struct payload p = { .immutable = 0 };
-	int rc;
 
 	if (!s->item->content)
 		return (0);
-	if (content_open(l->keys, s->item->content, &p, err) == -1)
+	if (open_content(l, s->item->content, err) == -1)
 		return (-1);
 	l->held = mem_grow(l->held, l->nheld + 1, sizeof(*l->held));
 	l->held[l->nheld++] = content_ref(s->item->content);
-	rc = s->all ? add_all(m, s, &p, err) : add_items(m, s, &p, err);
-	payload_clear(&p);
-	keys_close(l->keys);
-	return (rc);
+	return (s->all ? add_all(m, s, &l->payload, err) :
+	    add_items(m, s, &l->payload, err));
 }
 
 /* --- ..nodeseal/status.json --------------------------------------------- */
@@ -225,22 +237,6 @@ file_list_make(const struct delivery *d, struct file_list **ret,
 }
 
 /* --- bytes -------------------------------------------------------------- */
-
-/* Several files of one content follow one another: it is opened once for all
- * of them, unless somebody else needed the arena meanwhile. */
-static int
-open_content(struct file_list *l, const struct content *c, struct err *err)
-{
-	if (l->open == c && l->serial == keys_serial(l->keys))
-		return (0);
-	payload_clear(&l->payload);
-	l->open = NULL;
-	if (content_open(l->keys, c, &l->payload, err) == -1)
-		return (-1);
-	l->open = c;
-	l->serial = keys_serial(l->keys);
-	return (0);
-}
 
 int
 file_list_fill(struct file_list *l, size_t i, int fd, struct err *err)
