@@ -14,7 +14,6 @@
 
 #define READ_SIZE 65536
 #define READS_A_TURN 8
-#define ACCEPTS_A_TURN 64
 #define ACCEPT_PAUSE_MS 100
 #define ROOM_AFTER_MS 500	/* younger ones may be about to ask */
 
@@ -357,29 +356,25 @@ static void
 on_accept(void *arg, int events)
 {
 	struct grpc_listener *l = arg;
-	int fd, i;
+	int fd;
 
 	(void)events;
-	for (i = 0; i < ACCEPTS_A_TURN; i++) {
-		if (l->nconns >= l->patience.connections &&
-		    make_room(l) == -1) {
-			accept_later(l);
-			return;
-		}
-		fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd == -1 && (errno == EINTR || errno == ECONNABORTED))
-			continue;
-		if (fd == -1 && errno == EAGAIN)
-			return;
-		if (fd == -1) {
-			/* No descriptors or no memory: not in a busy loop. */
-			accept_later(l);
-			return;
-		}
-		if (peer_allowed(fd)) {
-			conn_open(l, fd);
-			continue;
-		}
+	if (l->nconns >= l->patience.connections && make_room(l) == -1) {
+		accept_later(l);
+		return;
+	}
+	/* One a turn: the loop knows for nothing whether another one waits,
+	 * and an accept in vain is not cheap. */
+	fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd == -1 && (errno == EINTR || errno == ECONNABORTED ||
+	    errno == EAGAIN))
+		return;
+	if (fd == -1) {
+		/* No descriptors or no memory: not in a busy loop. */
+		accept_later(l);
+	} else if (peer_allowed(fd)) {
+		conn_open(l, fd);
+	} else {
 		warn_peer(l);
 		close(fd);
 	}
