@@ -174,6 +174,19 @@ def test_a_lacking_kernel_is_said():
                 line in table.stdout, table.stdout
 
 
+def test_a_kernel_without_openat2():
+    """fsproj says so at its start, and nothing is mounted without it."""
+    if SANITIZED:
+        return
+    with Agent(lacks=("openat2",)) as a:
+        objects(a, "v0")
+        why = "error fsproj: openat2 (needs Linux 5.12): Function not implemen"
+        wait(lambda: a.log().count(why) > 1)	# and is tried again
+        assert not a.status()["ready"], a.status()
+        out = a.publish("app", check=False)
+        assert out.returncode == 14 and "not connected" in out.stdout, out
+
+
 def test_a_lacking_kernel_is_refused():
     """--require-sandbox: no half protection, and no restarts for ever."""
     if SANITIZED:
