@@ -8,6 +8,7 @@
 #include "base/sandbox.h"
 #include "core/core.h"
 #include "core/core_internal.h"
+#include "core/report.h"
 #include "core/source_dir.h"
 #include "core/state.h"
 #include "ipc/keeper.h"
@@ -50,9 +51,11 @@ core_report(struct core *c, struct item *item)
 
 	if (!c->source)
 		return;
+	report_attempt(c->report, item);
 	now = str_fmt("%d|%s|%s|%s", item_ready(item), item->reason,
 	    item->message, str_or(item->error, ""));
-	if (str_eq(now, item->reported))
+	/* A cluster shows when the last success was, too. */
+	if (str_eq(now, item->reported) && !c->report)
 		return;
 	free(item->reported);
 	item->reported = STEAL(now);
@@ -69,6 +72,7 @@ item_free_value(void *p)
 	schedule_cancel(item->core->schedule, &item->due);
 	schedule_cancel(item->core->schedule, &item->claims_due);
 	schedule_cancel(item->core->schedule, &item->age_due);
+	report_gone(item->core->report, item);
 	cache_drop(&item->core->cache, &item->content);
 	item_free(item);
 }
@@ -162,6 +166,7 @@ core_clear(struct core *c)
 	status_close(c);
 	volumes_clear(c);
 	hosts_clear(c);
+	report_free(STEAL(c->report));
 	if (c->source)
 		c->source->ops->free(c->source);
 	state_close(c);
@@ -289,6 +294,7 @@ on_list(void *arg, const struct proj_found *found, size_t n,
 		strmap_put(c->found, found[i].path, f);
 	}
 	c->listed = 1;
+	report_ready(c->report);
 	notes_restore(c);
 	host_settle(c);
 	/* Only now: a publish must know what is mounted already. */
@@ -306,6 +312,7 @@ on_fsproj_lost(void *arg)
 	struct core *c = arg;
 
 	log_warn("fsproj is gone; what is mounted stays");
+	report_ready(c->report);
 	/* Its own one the keeper starts again by itself. */
 	if (c->cfg->fsproj)
 		core_tell_keeper(c, KEEPER_REBIND, "fsproj", NULL);

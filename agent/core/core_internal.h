@@ -33,6 +33,7 @@ struct store_state {
 	int known, valid;	/* a job has said so */
 	char *reason, *message;
 	char *last_error;	/* of the last failure that counted */
+	uint64_t errors;	/* items that failed by an answer of it */
 };
 
 /* A provider host that asked for patience. */
@@ -85,6 +86,7 @@ struct core {
 	struct strmap *hosts;		/* provider host -> struct host_state */
 	struct source *source;
 	struct state *state;		/* sealed cache; NULL in a unit test */
+	struct report *report;		/* core/report.h; NULL: no cluster */
 	int synced;			/* all objects were read once */
 	struct due pump_due;
 	uint32_t fetch_timeout_ms;
@@ -121,7 +123,8 @@ int core_ready(const struct core *c);
 /* core_tell_keeper: a frame with one string. */
 int core_tell_keeper(struct core *c, uint16_t type, const char *text,
     struct err *err);
-/* core_report: tell the source that an item's state has changed. */
+/* core_report: an attempt of the item has ended or it cannot be tried: tell
+ * the source, a folder only when its state has changed. */
 void core_report(struct core *c, struct item *item);
 /* The i-th line of core_degraded, NULL behind the last. */
 const char *core_degraded_line(size_t i);

@@ -363,6 +363,7 @@ note_versions(struct fetch *f)
 		f->items[i]->running_version =
 		    e && e->es ? es_synced_version(e->es) : str_dup("");
 		f->items[i]->again = 0;
+		f->items[i]->began_at = schedule_now(f->core->schedule);
 	}
 }
 

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/host.h"
+#include "core/report.h"
 
 static void projection_apply(struct core *c, struct projection *p);
 
@@ -95,6 +96,7 @@ on_settled(struct delivery *d)
 {
 	struct projection *p = of_delivery(d);
 
+	report_touch(d->core->report);
 	say(p, d->error.kind ? err_msg(&d->error) : NULL);
 	/* What changed while it was being written. */
 	projection_apply(d->core, p);
@@ -383,6 +385,7 @@ host_settle(struct core *c)
 	struct projection *p;
 	size_t i, n;
 
+	report_touch(c->report);
 	if (!c->synced)
 		return;
 	/* By name, not by the map: applying may free entries and let others

@@ -26,6 +26,7 @@ item_free(struct item *i)
 	free(i->reason);
 	free(i->message);
 	free(i->error);
+	free(i->event_text);
 	free(i->reported);
 	free(i->version);
 	free(i->running_version);
@@ -52,6 +53,7 @@ item_say(struct item *i, const char *reason, const char *message,
 	replace(&i->reason, str_or(reason, ""));
 	replace(&i->message, str_or(message, ""));
 	replace(&i->error, error);
+	replace(&i->event_text, NULL);
 }
 
 int

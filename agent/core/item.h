@@ -54,10 +54,12 @@ struct item {
 	int again;		/* something changed while it was running */
 	int yielded;		/* a job of it was stopped for a slow one */
 	unsigned failures;	/* in a row */
-	int64_t tried_at;	/* boot ms of the last attempt's end */
+	int64_t began_at;	/* boot ms of the last attempt's begin … */
+	int64_t tried_at;	/* … and of its end */
 
 	enum job_outcome outcome;	/* of the last attempt; 0 none yet */
 	char *reason, *message, *error;	/* error: NULL when none */
+	char *event_text;	/* ESO's, of the last failure; NULL none */
 	char *reported;		/* what the source was told last, NULL */
 	enum err_kind err_kind;
 	char *version;		/* synced; NULL never */
@@ -68,7 +70,7 @@ struct item {
 	int64_t failing_since;	/* … since then, boot ms, may be negative */
 	unsigned denied;	/* answers of 401 or 403 that count */
 	int64_t denied_at;	/* of the last of them, boot ms */
-	int said_stale;
+	int said_stale;		/* in the log and by an event */
 	enum item_origin origin;
 	enum item_gone gone;
 	struct due age_due;

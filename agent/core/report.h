@@ -57,10 +57,6 @@ void report_attempt(struct report *r, const struct item *item);
 /* report_gone: the item is forgotten. */
 void report_gone(struct report *r, const struct item *item);
 
-/* report_store: the verdict on a store, its circuit, or its object has
- * changed.  Written only when it differs from what this process wrote last. */
-void report_store(struct report *r, const char *key);
-
 /**
  * report_event(r, item, warning, reason, message):
  * An event on an ExternalSecret: Created, Updated, Deleted (eso.md 1.7), ….
@@ -72,14 +68,14 @@ void report_store(struct report *r, const char *key);
 void report_event(struct report *r, const struct item *item, int warning,
     const char *reason, const char *message);
 
-/* report_touch(r): something that the NodeSeal shows may have changed: it is
- * compared soon, and sent when it differs, at most every 10 s (every 30 min
- * when only times and counts of requests have moved). */
+/* report_touch(r): what a store's status, a HostProjection's entry or the
+ * NodeSeal shows may have changed: they are compared within a second and sent
+ * where they differ from what was sent last.  The NodeSeal at most every 10 s,
+ * and every 30 min when only times and counts of requests have moved; nothing
+ * is sent while nothing happens. */
 void report_touch(struct report *r);
 /* report_published: a CSI volume was published ${ms} after it was asked for. */
 void report_published(struct report *r, int64_t ms);
-/* report_projection: where a HostProjection stands has changed. */
-void report_projection(struct report *r, const char *key);
 
 /* From link. */
 void report_reported(struct report *r, const struct link_reported *m);
@@ -92,10 +88,10 @@ const char *report_problem_line(const struct report *r, size_t i);
 void report_state(struct report *r, int connected, const char *problem);
 /* report_again(r): link is there (again): everything is said anew. */
 void report_again(struct report *r);
-/* report_ready(r): core_ready or why not may have changed: LINK_READY. */
+/* report_ready(r): whether core is ready may have changed: LINK_READY. */
 void report_ready(struct report *r);
 
-/* --- the texts ------------------------------------------------------------ */
+/* --- the texts ---------------------------------------------------------- */
 
 /**
  * report_es_status(c, item, facts):

@@ -133,6 +133,7 @@ store_failed(struct core *c, const struct job_item *m)
 {
 	struct store_state *s = store_state_get(c, m->store);
 
+	s->errors++;
 	free(s->last_error);
 	s->last_error = str_dup(str_or(m->error, m->message));
 	if (!circuit_failure(&s->circuit, schedule_now(c->schedule)))
@@ -171,8 +172,10 @@ judge_store(struct core *c, struct item *item, const struct job_item *m)
 	else if (m->err_kind == ERR_TRANSIENT &&
 	    (m->http_status == 0 || m->http_status >= 500))
 		store_failed(c, m);
-	else if (m->http_status)
+	else if (m->http_status) {
+		store_state_get(c, m->store)->errors++;
 		store_answered(c, m->store);
+	}
 }
 
 /* --- items -------------------------------------------------------------- */
@@ -289,6 +292,7 @@ result_item(struct core *c, struct item *item, struct keys_stream *from,
 		if (!item->error)
 			item_say(item, item->reason, item->message,
 			    m->event_text);
+		item->event_text = str_dup(m->event_text);
 		break;
 	}
 	settle(c, item);

@@ -7,6 +7,8 @@
 #include "core/state.h"
 #include "core/core_internal.h"
 #include "core/host.h"
+#include "core/report.h"
+#include "core/status.h"
 #include "core/volume.h"
 
 /* The JSON of INTERFACES.md §2: names, reasons, times and counts. */
@@ -34,8 +36,8 @@ claims_json(const struct item *item)
 	return (list);
 }
 
-static struct json *
-item_json(const struct core *c, const struct item *item)
+struct json *
+status_item(const struct core *c, const struct item *item)
 {
 	const struct entry *e = sync_entry(c, item);
 	cleanup_free char *why = NULL;
@@ -112,7 +114,7 @@ external_secrets(const struct core *c)
 	for (i = 0; i < n; i++) {
 		item = strmap_get(c->items, keys[i]);
 		if (item && item->claims.n) {
-			json_push(list, item_json(c, item));
+			json_push(list, status_item(c, item));
 			continue;
 		}
 		cleanup_free char *key = str_fmt("ExternalSecret/%s", keys[i]);
@@ -126,8 +128,8 @@ external_secrets(const struct core *c)
 
 /* --- stores ------------------------------------------------------------- */
 
-static struct json *
-store_json(const struct core *c, const struct entry *e)
+struct json *
+status_store(const struct core *c, const struct entry *e)
 {
 	const struct store_state *s = strmap_get(c->stores, e->key);
 	const struct circuit closed = { CIRCUIT_CLOSED, 0, 0, 0 };
@@ -161,7 +163,7 @@ stores(const struct core *c)
 		e = catalog_at(c->catalog, i);
 		if (e->kind == OBJ_SECRET_STORE ||
 		    e->kind == OBJ_CLUSTER_SECRET_STORE)
-			json_push(list, store_json(c, e));
+			json_push(list, status_store(c, e));
 	}
 	return (list);
 }
@@ -183,8 +185,8 @@ delivery_json(const struct delivery *d, struct json *o)
 	json_set_str(o, "error", d->error.kind ? err_msg(&d->error) : NULL);
 }
 
-static struct json *
-volumes(const struct core *c)
+struct json *
+status_volumes(const struct core *c)
 {
 	struct json *list = json_new_array(), *o;
 	const struct volume *v;
@@ -221,8 +223,8 @@ volumes(const struct core *c)
 	return (list);
 }
 
-static struct json *
-projections(const struct core *c)
+struct json *
+status_projections(const struct core *c)
 {
 	struct json *list = json_new_array(), *o;
 	const struct projection *p;
@@ -265,8 +267,8 @@ degraded_fsproj(const struct core *c, struct json *list)
 			json_push(list, json_new_str(lines[i].line));
 }
 
-static struct json *
-degraded(const struct core *c)
+struct json *
+status_degraded(const struct core *c)
 {
 	struct json *list = json_new_array();
 	const char *line;
@@ -285,6 +287,8 @@ degraded(const struct core *c)
 	if (!jobs_connected(c->jobs))
 		json_push(list, json_new_str("the zygote is not connected: "
 		    "nothing can be fetched"));
+	for (i = 0; (line = report_problem_line(c->report, i)); i++)
+		json_push(list, json_new_str(line));
 	return (list);
 }
 
@@ -301,11 +305,11 @@ status_json(const struct core *c)
 	json_set_str(o, "keySource", state_key_source(c));
 	json_set_str(o, "memoryProtection", keys_degraded(c->keys) ?
 	    "degraded" : "full");
-	json_set(o, "degraded", degraded(c));
+	json_set(o, "degraded", status_degraded(c));
 	json_set(o, "externalSecrets", external_secrets(c));
 	json_set(o, "stores", stores(c));
-	json_set(o, "volumes", volumes(c));
-	json_set(o, "hostProjections", projections(c));
+	json_set(o, "volumes", status_volumes(c));
+	json_set(o, "hostProjections", status_projections(c));
 	json_set(o, "cache", state_json(c));
 	json_set(o, "files", c->source ? c->source->ops->problems(c->source) :
 	    json_new_array());

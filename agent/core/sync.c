@@ -7,6 +7,7 @@
 #include "core/age.h"
 #include "core/core_internal.h"
 #include "core/refs.h"
+#include "core/report.h"
 #include "core/state.h"
 #include "model/refresh.h"
 
@@ -428,6 +429,7 @@ sync_synced(struct core *c)
 
 	c->synced = 1;
 	log_info("%zu objects read", catalog_len(c->catalog));
+	report_ready(c->report);
 	sync_commit(c);
 	for (i = strmap_next(c->items, 0); i; i = strmap_next(c->items, i)) {
 		item = strmap_val(c->items, i);

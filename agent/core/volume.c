@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/report.h"
 #include "core/volume.h"
 
 /* INTERFACES.md §3: min(deadline − 2 s, 25 s). */
@@ -63,8 +64,12 @@ answer(struct volume *v, const struct err *err)
 
 	waiting(v, 0);
 	schedule_cancel(v->d.core->schedule, &v->deadline);
-	if (call)
-		csi_call_done(call, err);
+	if (!call)
+		return;
+	if (!err)
+		report_published(v->d.core->report,
+		    schedule_now(v->d.core->schedule) - v->asked_at);
+	csi_call_done(call, err);
 }
 
 /* The publish has failed.  The kubelet tries again: the claims outlive it, so
@@ -179,6 +184,7 @@ on_settled(struct delivery *d)
 {
 	struct volume *v = of_delivery(d);
 
+	report_touch(d->core->report);
 	if (d->removing) {
 		unpublish_go_on(v);
 	} else if (d->busy) {
@@ -307,6 +313,7 @@ volume_publish(struct core *c, struct csi_publish *p, struct csi_call *call)
 		v = volume_new(c, p);
 	csi_publish_free(p);
 	v->call = call;
+	v->asked_at = schedule_now(c->schedule);
 	schedule_in(c->schedule, &v->deadline, patience(call));
 	advance(v);
 }
@@ -337,6 +344,7 @@ gone(struct core *c, const struct unpublish *u, struct volume *v)
 		strmap_del(c->notes, u->id);
 	if (v)
 		volume_free(v, 0);
+	report_touch(c->report);
 	notes_unpublished(c, u->id);
 }
 

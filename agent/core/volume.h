@@ -13,6 +13,7 @@ struct volume {
 	struct csi_call *call;		/* a publish that waits, NULL */
 	struct csi_call *gone;		/* an unpublish that waits, NULL */
 	struct due deadline;
+	int64_t asked_at;		/* boot ms of the publish that waits */
 	int waiting;			/* its items know of it */
 	int noted;			/* see volume_notes.c */
 };
