@@ -166,19 +166,27 @@ own_token(const struct build *b, struct secret **ret, struct err *err)
 }
 
 static int
+kubernetes_jwt(const struct build *b, struct secret **ret, struct err *err)
+{
+	const struct json *account = member(b->auth, "serviceAccountRef");
+
+	if (account != NULL && b->src->account(b->src->arg, account, NULL,
+	    NULL, ret, err) == -1)
+		return (err_wrap(err, "auth.kubernetes"));
+	if (account != NULL)
+		return (0);
+	if (member(b->auth, "secretRef") != NULL)
+		return (lookup(b, "secretRef", "token", ret, err));
+	return (own_token(b, ret, err));
+}
+
+static int
 build_kubernetes(struct build *b, struct err *err)
 {
 	cleanup_secret struct secret *jwt = NULL;
 	const char *role = text(b->auth, "role");
 
-	if (member(b->auth, "serviceAccountRef") != NULL)
-		return (err_set(err, ERR_INVALID,
-		    "auth.kubernetes.serviceAccountRef: this version asks no "
-		    "API server for service account tokens: put a token into "
-		    "a Secret and name it in auth.kubernetes.secretRef"));
-	if ((member(b->auth, "secretRef") != NULL ?
-	    lookup(b, "secretRef", "token", &jwt, err) :
-	    own_token(b, &jwt, err)) == -1)
+	if (kubernetes_jwt(b, &jwt, err) == -1)
 		return (-1);
 	if (role[0] == '\0')
 		return (err_set(err, ERR_INVALID,
@@ -222,23 +230,33 @@ build_userpass(struct build *b, struct err *err)
 	return (build_password(b, "userpass", "Userpass", err));
 }
 
+/* ESO's audiences: the account's, then those beside it, or "vault". */
+static int
+jwt_of(const struct build *b, struct secret **ret, struct err *err)
+{
+	const struct json *request = member(b->auth,
+	    "kubernetesServiceAccountToken");
+
+	if (member(b->auth, "secretRef") != NULL)
+		return (lookup(b, "secretRef", NULL, ret, err));
+	if (request == NULL)
+		return (err_set(err, ERR_INVALID, "neither `secretRef` nor "
+		    "`kubernetesServiceAccountToken` was supplied as token "
+		    "source for jwt authentication"));
+	if (b->src->account(b->src->arg, json_get(request,
+	    "serviceAccountRef"), json_get(request, "audiences"), "vault",
+	    ret, err) == -1)
+		return (err_wrap(err, "auth.jwt"));
+	return (0);
+}
+
 static int
 build_jwt(struct build *b, struct err *err)
 {
 	cleanup_free char *role = trimmed(text(b->auth, "role"));
 	cleanup_secret struct secret *jwt = NULL;
 
-	if (member(b->auth, "secretRef") == NULL &&
-	    member(b->auth, "kubernetesServiceAccountToken") != NULL)
-		return (err_set(err, ERR_INVALID,
-		    "auth.jwt.kubernetesServiceAccountToken: this version asks "
-		    "no API server for service account tokens: put a token "
-		    "into a Secret and name it in auth.jwt.secretRef"));
-	if (member(b->auth, "secretRef") == NULL)
-		return (err_set(err, ERR_INVALID, "neither `secretRef` nor "
-		    "`kubernetesServiceAccountToken` was supplied as token "
-		    "source for jwt authentication"));
-	if (lookup(b, "secretRef", NULL, &jwt, err) == -1)
+	if (jwt_of(b, &jwt, err) == -1)
 		return (-1);
 	add_secret(b, "jwt", jwt);
 	add_field(b, "role", role, strlen(role));

@@ -26,6 +26,11 @@ struct vault_login {
 struct vault_login_source {
 	int (*lookup)(void *arg, const struct json *ref,
 	    const char *default_key, struct secret **ret, struct err *err);
+	/* account(arg, ref, more, def, ret, err): the token that the resolve
+	 * step got for a ServiceAccountSelector (provider_token). */
+	int (*account)(void *arg, const struct json *ref,
+	    const struct json *more, const char *def, struct secret **ret,
+	    struct err *err);
 	void *arg;
 	int allow_ambient;		/* the agent's own account token */
 };
@@ -34,8 +39,8 @@ struct vault_login_source {
  * vault_login_build(auth, src, ret, ret_token, err):
  * The first method that ${auth} names, in ESO's order.  tokenSecretRef gives
  * *ret_token and no request (ret->path NULL).  NULL or empty ${auth}: INVALID
- * with ESO's text.  Methods that need a cloud (iam, gcp) or a token request are
- * INVALID naming the field and the remedy.  ${ret} is initialised here in every
+ * with ESO's text.  Methods that need a cloud (iam, gcp) are INVALID naming
+ * the field and the remedy.  ${ret} is initialised here in every
  * case (vault_login_clear); *ret_token is set for a token alone.
  */
 int vault_login_build(const struct json *auth,

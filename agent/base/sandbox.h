@@ -17,7 +17,8 @@ enum sandbox_role {
 	SANDBOX_CORE,		/* unix sockets, inotify; never forks */
 	SANDBOX_ZYGOTE,		/* forks; children narrow further */
 	SANDBOX_READ,		/* one open file, no network, no open */
-	SANDBOX_FETCH		/* network client, read-only resolver files */
+	SANDBOX_FETCH,		/* network client, read-only resolver files */
+	SANDBOX_KUBE		/* the same, to the API server */
 };
 
 struct sandbox_paths {		/* for Landlock: beneath these only */

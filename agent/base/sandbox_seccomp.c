@@ -30,8 +30,8 @@
 
 /* Which roles a system call is for. */
 enum { C = 1 << SANDBOX_CORE, Z = 1 << SANDBOX_ZYGOTE,
-	R = 1 << SANDBOX_READ, F = 1 << SANDBOX_FETCH,
-	ALL = C | Z | R | F, NET = Z | F, JOBS = Z | R | F };
+	R = 1 << SANDBOX_READ, F = 1 << SANDBOX_FETCH, K = 1 << SANDBOX_KUBE,
+	ALL = C | Z | R | F | K, NET = Z | F | K, JOBS = Z | R | F | K };
 
 /*
  * A role's list is the rows that carry its letter.  The zygote's list holds
@@ -151,8 +151,8 @@ build(enum sandbox_role role, struct sock_filter *f)
 
 	for (size_t i = 0; i < ARRAY_LEN(head); i++)
 		f[n++] = head[i];
-	for (size_t i = 0; (role == SANDBOX_FETCH || role == SANDBOX_CORE) &&
-	    i < ARRAY_LEN(threads_only); i++)
+	for (size_t i = 0; (role == SANDBOX_FETCH || role == SANDBOX_KUBE ||
+	    role == SANDBOX_CORE) && i < ARRAY_LEN(threads_only); i++)
 		f[n++] = threads_only[i];
 	for (size_t i = 0; role == SANDBOX_CORE && i < ARRAY_LEN(unix_only);
 	    i++)

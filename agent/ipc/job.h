@@ -185,9 +185,9 @@ void job_done_clear(struct job_done *m);
 
 /*
  * kind, ns, name of an object to get; or kind "ServiceAccountToken": a token
- * for that account by TokenRequest, bound to the pod when pod_uid is there, else
- * to the node (node_uid), with these audiences, for an hour at most.  It comes
- * back as {"kind":"ServiceAccountToken","metadata":{namespace,name},
+ * for that account by TokenRequest, bound to the pod when pod_uid is there,
+ * else to the node (node_uid), with these audiences, for an hour at most.  It
+ * comes back as {"kind":"ServiceAccountToken","metadata":{namespace,name},
  * "audiences":[…],"token":"…"}.
  */
 #define JOB_KIND_TOKEN "ServiceAccountToken"
@@ -216,6 +216,7 @@ void job_resolve_clear(struct job_resolve *m);
  * (text: verb, resource, namespace, and the tier that grants it), … */
 struct job_resolved {
 	uint32_t index;			/* into wants */
+	char *object;			/* its key (model/object.h) */
 	uint32_t err_kind;		/* ERR_NONE: body is there */
 	uint32_t http_status;
 	char *error;			/* "" */
@@ -233,7 +234,7 @@ void job_resolved_clear(struct job_resolved *m);
 enum job_apply_op {
 	JOB_APPLY_OWNER = 1,	/* server-side apply, controller reference */
 	JOB_APPLY_ORPHAN,	/* the same without the reference */
-	JOB_APPLY_MERGE,	/* merge patch: a missing Secret stays missing */
+	JOB_APPLY_MERGE,	/* merge patch: what is missing stays so */
 	JOB_APPLY_CREATE_OR_MERGE,
 	JOB_APPLY_DELETE	/* deletionPolicy Delete; ours alone */
 };

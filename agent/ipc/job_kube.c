@@ -7,6 +7,8 @@
 
 /* The messages of the jobs that speak to the API server. */
 
+#define OBJECT_MAX_LEN ((JOB_AUDIENCES_MAX + 3) * (NAME_MAX_LEN + 1))
+
 /* --- resolve: what is wanted --------------------------------------------- */
 
 static void
@@ -101,6 +103,7 @@ void
 job_resolved_write(const struct job_resolved *m, struct buf *out)
 {
 	wire_u32(out, m->index);
+	wire_str(out, m->object);
 	wire_u32(out, m->err_kind);
 	wire_u32(out, m->http_status);
 	job_put_text(out, m->error, TEXT_MAX_LEN);
@@ -119,6 +122,7 @@ job_resolved_read(struct job_resolved *m, const struct frame *f,
 	if (job_begin(&w, f, JOB_RESOLVED, err) == -1)
 		return (-1);
 	m->index = wire_get_u32(&w);
+	m->object = job_get_text(&w, OBJECT_MAX_LEN);
 	m->err_kind = wire_get_u32(&w);
 	m->http_status = wire_get_u32(&w);
 	m->error = job_get_text(&w, TEXT_MAX_LEN);
@@ -140,6 +144,7 @@ job_resolved_read(struct job_resolved *m, const struct frame *f,
 void
 job_resolved_clear(struct job_resolved *m)
 {
+	free(m->object);
 	free(m->error);
 	free(m->version);
 	free(m->body);

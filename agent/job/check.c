@@ -95,7 +95,7 @@ static void
 check_all(const struct words *w, struct manifests *m, struct lines *l)
 {
 	struct pipeline_options opts = { w->class_name, 1, 0,
-		w->generic_targets, w->delim_left, w->delim_right, 0, 0 };
+		w->generic_targets, w->delim_left, w->delim_right, 0, 0, 0 };
 	struct strmap *kinds = strmap_new(NULL), *seen = strmap_new(NULL);
 	struct objects objects;
 	size_t i;

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <sys/mman.h>
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,82 +7,153 @@
 #include "ipc/job.h"
 #include "job/fetch.h"
 #include "job/pipeline.h"
+#include "job/sealed.h"
 #include "model/payload.h"
 #include "seal/stream.h"
 
 #define SEND_TIMEOUT_MS 30000
 #define REQUEST_TIMEOUT_MS 30000
 
-/* --- memory that is neither swapped nor dumped -------------------------- */
+/* --- what resolve jobs brought -------------------------------------------- */
 
-struct locked {
-	uint8_t *data;
-	size_t size;
+#define RESOLVED_MAX 8192	/* of all resolve jobs for one fetch */
+
+struct resolved {
+	char *object;
+	struct secret *body;	/* NULL: not there, and why */
+	enum err_kind kind;
+	char *why;
 };
 
-static int
-locked_new(struct locked *l, size_t size, struct err *err)
-{
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+/* The request and what came before it, nothing of it looked at yet. */
+struct request {
+	struct locked keys, plain;
+	size_t len;
+	struct stream stream;	/* of the resolve job whose turn it is */
+	int streaming;
+	struct resolved *resolved;
+	size_t nresolved;
+};
 
-	if (p == MAP_FAILED)
-		return (err_sys(err, "memory for the request"));
-	/* best effort: the limit may be small, the life is short */
-	(void)mlock(p, size);
-	(void)madvise(p, size, MADV_DONTDUMP);
-	l->data = p;
-	l->size = size;
+static void
+request_clear(struct request *r)
+{
+	locked_free(&r->keys);
+	locked_free(&r->plain);
+	stream_end(&r->stream);
+	for (size_t i = 0; i < r->nresolved; i++) {
+		free(r->resolved[i].object);
+		secret_free(r->resolved[i].body);
+		free(r->resolved[i].why);
+	}
+	free(r->resolved);
+}
+
+static int
+take_key(struct request *r, const struct frame *f, struct err *err)
+{
+	r->streaming = 1;
+	return (stream_accept(&r->stream, r->keys.data, r->keys.data +
+	    BOX_KEY_LEN, f->body.data, f->body.len, err));
+}
+
+static int
+open_body(struct request *r, const struct job_resolved *m,
+    struct secret **ret, struct err *err)
+{
+	cleanup_buf struct buf plain = BUF_SECRET(JOB_ITEM_MAX);
+	char *to;
+
+	if (m->body_len < STREAM_OVERHEAD)
+		return (err_set(err, ERR_TAMPER, "a body is too short"));
+	to = buf_space(&plain, m->body_len - STREAM_OVERHEAD);
+	if (to == NULL)
+		return (err_set(err, ERR_LIMIT, "a body is too large"));
+	if (stream_open(&r->stream, m->body, m->body_len, (uint8_t *)to,
+	    err) == -1)
+		return (-1);
+	plain.len = m->body_len - STREAM_OVERHEAD;
+	*ret = secret_from_buf(&plain);
 	return (0);
 }
 
-static void
-locked_free(struct locked *l)
-{
-	if (l->data == NULL)
-		return;
-	secret_wipe(l->data, l->size);
-	munmap(l->data, l->size);
-	l->data = NULL;
-}
-
-#define cleanup_locked __attribute__((cleanup(locked_free)))
-
-/* --- the request -------------------------------------------------------- */
-
-/* One-time keys: public first, then secret. */
 static int
-hello(int fd, struct locked *keys, struct err *err)
+take_resolved(struct request *r, const struct frame *f, struct err *err)
 {
-	if (locked_new(keys, 2 * BOX_KEY_LEN, err) == -1)
+	struct resolved *v;
+	struct job_resolved m;
+	int rc = 0;
+
+	if (!r->streaming || r->nresolved == RESOLVED_MAX)
+		return (err_set(err, ERR_INVALID, "a frame too many"));
+	if (job_resolved_read(&m, f, err) == -1)
 		return (-1);
-	box_keypair(keys->data, keys->data + BOX_KEY_LEN);
-	return (frame_send(fd, JOB_HELLO, keys->data, BOX_KEY_LEN, NULL, 0,
-	    SEND_TIMEOUT_MS, err));
+	r->resolved = mem_grow(r->resolved, r->nresolved + 1,
+	    sizeof(*r->resolved));
+	v = &r->resolved[r->nresolved++];
+	*v = (struct resolved){ STEAL(m.object), NULL,
+	    (enum err_kind)m.err_kind, STEAL(m.error) };
+	if (m.body != NULL)
+		rc = open_body(r, &m, &v->body, err);
+	job_resolved_clear(&m);
+	return (rc);
+}
+
+/* 1: that was the request. */
+static int
+take(struct request *r, const struct frame *f, struct err *err)
+{
+	switch (f->type) {
+	case JOB_KEY:
+		return (take_key(r, f, err));
+	case JOB_RESOLVED:
+		return (take_resolved(r, f, err));
+	case JOB_FETCH:
+		return (sealed_open(&r->keys, f, &r->plain, &r->len,
+		    err) == -1 ? -1 : 1);
+	default:
+		return (err_set(err, ERR_INVALID, "no request"));
+	}
 }
 
 static int
-receive(int fd, const struct locked *keys, struct locked *plain,
-    size_t *ret_len, struct err *err)
+receive(int fd, struct request *r, struct err *err)
 {
 	struct frame f;
-	int rc = -1;
+	int rc;
 
 	frame_init(&f, JOB_FRAME_MAX);
-	if (frame_recv(fd, &f, REQUEST_TIMEOUT_MS, err) != 1 ||
-	    f.type != JOB_FETCH || f.body.len < BOX_OVERHEAD) {
-		if (err->kind == ERR_NONE)
-			err_set(err, ERR_INVALID, "fetch: no request");
-		goto done;
-	}
-	*ret_len = f.body.len - BOX_OVERHEAD;
-	if (locked_new(plain, *ret_len + 1, err) == -1)
-		goto done;
-	rc = box_open(keys->data, keys->data + BOX_KEY_LEN, f.body.data,
-	    f.body.len, plain->data, err);
-done:
+	do {
+		rc = frame_recv(fd, &f, REQUEST_TIMEOUT_MS, err);
+		if (rc == 0)
+			rc = err_set(err, ERR_INVALID, "no request");
+		else if (rc == 1)
+			rc = take(r, &f, err);
+	} while (rc == 0);
 	frame_clear(&f);
-	return (rc);
+	stream_end(&r->stream);
+	locked_free(&r->keys);
+	return (rc == 1 ? 0 : err_wrap(err, "fetch"));
+}
+
+static int
+parse_resolved(const struct request *r, struct objects *objects,
+    struct err *err)
+{
+	for (size_t i = 0; i < r->nresolved; i++) {
+		const struct resolved *v = &r->resolved[i];
+		struct json *obj;
+
+		if (v->body == NULL) {
+			objects_lack(objects, v->object, v->kind, v->why);
+			continue;
+		}
+		obj = json_parse((const char *)secret_data(v->body),
+		    secret_len(v->body), err);
+		if (obj == NULL || objects_put(objects, obj, "", err) == -1)
+			return (err_wrap(err, "fetch: a resolved object"));
+	}
+	return (0);
 }
 
 static int
@@ -285,6 +354,7 @@ run_items(int fd, const struct job_fetch *m, const struct objects *objects,
 		.delim_right = m->delim_right,
 		.timeout_ms = m->timeout_ms,
 		.files = 1,
+		.targets_unknown = (m->flags & JOB_TARGETS_UNKNOWN) != 0,
 	};
 	struct pipeline *p = pipeline_new(&opts, objects);
 	struct stream stream;
@@ -320,26 +390,26 @@ static const char *const readable_ambient[] = {
 int
 fetch_job(int fd, int require_sandbox, struct err *err)
 {
-	cleanup_locked struct locked keys = { 0 }, plain = { 0 };
 	struct sandbox_paths paths = { .read = readable };
+	struct request r = { .len = 0 };
 	struct job_fetch m = { 0 };
 	struct objects objects;
-	size_t len;
 	int rc = -1;
 
 	objects_init(&objects);
-	if (hello(fd, &keys, err) == -1 ||
-	    receive(fd, &keys, &plain, &len, err) == -1 ||
-	    job_fetch_read(&m, plain.data, len, err) == -1)
+	if (sealed_hello(fd, &r.keys, err) == -1 ||
+	    receive(fd, &r, err) == -1 ||
+	    job_fetch_read(&m, r.plain.data, r.len, err) == -1)
 		goto done;
 	if (m.flags & JOB_AMBIENT_IDENTITY)
 		paths.read = readable_ambient;
-	locked_free(&keys);
 	if (sandbox_enter(SANDBOX_FETCH, &paths, require_sandbox, NULL,
-	    err) == -1 || parse_bodies(&m, &objects, err) == -1)
+	    err) == -1 || parse_bodies(&m, &objects, err) == -1 ||
+	    parse_resolved(&r, &objects, err) == -1)
 		goto done;
 	rc = run_items(fd, &m, &objects, err);
 done:
+	request_clear(&r);
 	job_fetch_clear(&m);
 	objects_clear(&objects);
 	return (rc);

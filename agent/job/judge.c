@@ -437,13 +437,14 @@ look_es(struct look *l, const struct pipeline_options *opts)
 	es_free(es);
 }
 
+/* Whether an account exists, only an API server knows. */
 static void
-look_ref(void *arg, const char *kind, const char *ns, const char *name)
+look_ref(void *arg, const struct provider_ref *ref)
 {
 	const struct look *l = arg;
 
-	if (ns[0] != '\0')
-		look_plain(l, kind, ns, name, json_path(l->obj,
+	if (ref->ns[0] != '\0' && strcmp(ref->kind, OBJECT_TOKEN) != 0)
+		look_plain(l, ref->kind, ref->ns, ref->name, json_path(l->obj,
 		    "spec.provider"), "spec.provider");
 }
 

@@ -20,6 +20,8 @@ struct pipeline_options {
 	const char *delim_left, *delim_right;	/* "" default */
 	uint32_t timeout_ms;
 	int files;		/* files are made, too: see the result */
+	int targets_unknown;	/* nobody knows what is in a target Secret: the
+				 * result is what we write of it */
 };
 
 struct pipeline;	/* connections to stores, kept over many items */

@@ -414,7 +414,7 @@ apply(struct run *run, struct ksecret *old, const struct kv *data)
 		    "secret synced");
 		return;
 	case ES_MERGE:
-		if (old == NULL) {
+		if (old == NULL && !run->p->opts.targets_unknown) {
 			make_files(run, data);
 			run_done(run, JOB_UNCHANGED_NONE, "SecretMissing",
 			    "secret will not be created due to "
@@ -459,8 +459,9 @@ reconcile_with(struct run *run, struct ksecret *old)
 void
 target_reconcile(struct run *run)
 {
-	const struct json *obj = objects_get(run->p->objects, "Secret",
-	    run->es->meta.ns, run->r->target);
+	const struct json *obj = run->p->opts.targets_unknown ? NULL :
+	    objects_get(run->p->objects, "Secret", run->es->meta.ns,
+	    run->r->target);
 	cleanup_err struct err err = ERR_INIT;
 	struct ksecret old;
 

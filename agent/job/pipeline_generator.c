@@ -11,17 +11,19 @@
 #define GENERATOR_GROUP "generators.external-secrets.io"
 #define UNABLE "unable to get generator: "
 
-/* The API server's "not found" of a generator, with the kind's plural. */
+/* The API server's "not found" of a generator, with the kind's plural, unless
+ * something else was in the way. */
 static int
-absent(const char *kind, const char *name, struct err *err)
+absent(const struct run *run, const char *kind, const char *ns,
+    const char *name, struct err *err)
 {
 	cleanup_free char *plural = str_fmt("%ss", kind);
 	char *p;
 
 	for (p = plural; *p != '\0'; p++)
 		*p = (char)tolower((unsigned char)*p);
-	return (err_set(err, ERR_NOTFOUND, UNABLE "%s." GENERATOR_GROUP
-	    " \"%s\" not found", plural, name));
+	return (objects_why(run->p->objects, kind, ns, name, err,
+	    UNABLE "%s." GENERATOR_GROUP " \"%s\" not found", plural, name));
 }
 
 /* schema.ParseGroupVersion, and the two checks behind it. */
@@ -86,7 +88,7 @@ generator_resolve(struct run *run, const struct generator_ref *ref,
 		ns = "";
 	obj = objects_get(run->p->objects, ref->kind, ns, ref->name);
 	if (obj == NULL)
-		return (absent(ref->kind, ref->name, err));
+		return (absent(run, ref->kind, ns, ref->name, err));
 	*ret_obj = obj;
 	if (ns[0] == '\0')
 		return (unwrap(obj, ret_kind, ret_spec, err));

@@ -38,11 +38,9 @@ finding_text(const struct finding *f)
 }
 
 static void
-note_referent(void *arg, const char *kind, const char *ns, const char *name)
+note_referent(void *arg, const struct provider_ref *ref)
 {
-	(void)kind;
-	(void)name;
-	if (ns[0] == '\0')
+	if (ref->ns[0] == '\0')
 		*(int *)arg = 1;
 }
 

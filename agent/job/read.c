@@ -54,13 +54,19 @@ send_finding(struct reader *r, int line, int fatal, const char *object,
 /* --- heads of stores ---------------------------------------------------- */
 
 static void
-add_ref(void *arg, const char *kind, const char *ns, const char *name)
+add_ref(void *arg, const struct provider_ref *from)
 {
-	struct json *ref = json_new_object();
+	struct json *ref = json_new_object(), *audiences;
 
-	json_set_str(ref, "kind", kind);
-	json_set_str(ref, "namespace", ns);
-	json_set_str(ref, "name", name);
+	json_set_str(ref, "kind", from->kind);
+	json_set_str(ref, "namespace", from->ns);
+	json_set_str(ref, "name", from->name);
+	if (strcmp(from->kind, OBJECT_TOKEN) == 0) {
+		audiences = json_new_array();
+		for (size_t i = 0; i < from->naudiences; i++)
+			json_push(audiences, json_new_str(from->audiences[i]));
+		json_set(ref, "audiences", audiences);
+	}
 	json_push(arg, ref);
 }
 

@@ -72,7 +72,7 @@ run_all(const struct words *w, struct manifests *m,
     const struct objects *objects, struct output_stream *out)
 {
 	struct pipeline_options opts = { w->class_name, 1, w->allow_ambient,
-		w->generic_targets, w->delim_left, w->delim_right, 0, 0 };
+		w->generic_targets, w->delim_left, w->delim_right, 0, 0, 0 };
 	struct pipeline *p = pipeline_new(&opts, objects);
 	struct strmap *last = strmap_new(NULL);
 	int failed = 0;

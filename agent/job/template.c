@@ -297,7 +297,8 @@ from_config_map(const struct scope *s, const struct template_from *from,
 	size_t i;
 
 	if (obj == NULL)
-		return (err_set(err, ERR_NOTFOUND,
+		return (objects_why(s->run->p->objects, "ConfigMap",
+		    s->run->es->meta.ns, from->name, err,
 		    "configmaps \"%s\" not found", from->name));
 	for (i = 0; i < from->nitems; i++) {
 		const struct template_item *item = &from->items[i];
@@ -324,7 +325,8 @@ from_secret(const struct scope *s, const struct template_from *from,
 	int rc = 0;
 
 	if (obj == NULL)
-		return (err_set(err, ERR_NOTFOUND,
+		return (objects_why(s->run->p->objects, "Secret",
+		    s->run->es->meta.ns, from->name, err,
 		    "secrets \"%s\" not found", from->name));
 	if (ksecret_parse(obj, from->name, &sec, err) == -1)
 		return (-1);

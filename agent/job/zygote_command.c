@@ -9,8 +9,11 @@
 #include "base/mem.h"
 #include "base/sandbox.h"
 #include "ipc/keeper.h"
+#include "job/apiserver.h"
+#include "job/apply.h"
 #include "job/fetch.h"
 #include "job/read.h"
+#include "job/resolve.h"
 #include "job/zygote.h"
 #include "net/http.h"
 #include "seal/box.h"
@@ -31,12 +34,23 @@ run_job(enum job_kind kind, int fd, void *arg)
 	const struct flags *c = arg;
 	int rc;
 
+#ifndef WEAKEN_agent_token
+	/* what meets foreign bytes never sees who the agent is */
+	if (kind != JOB_KIND_RESOLVE && kind != JOB_KIND_APPLY)
+		apiserver_close();
+#endif
 	switch (kind) {
 	case JOB_KIND_READ:
 		rc = read_job(fd, c->require_sandbox, &err);
 		break;
+	case JOB_KIND_RESOLVE:
+		rc = resolve_job(fd, c->require_sandbox, &err);
+		break;
 	case JOB_KIND_FETCH:
 		rc = fetch_job(fd, c->require_sandbox, &err);
+		break;
+	case JOB_KIND_APPLY:
+		rc = apply_job(fd, c->require_sandbox, &err);
 		break;
 	default:
 		rc = err_set(&err, ERR_INVALID, "no such job: %d", (int)kind);
@@ -142,6 +156,7 @@ zygote_command(int argc, char **argv)
 		return (2);
 	}
 	log_init("job", c.level, c.format);
+	apiserver_found();
 	rc = serve(&c, &err);
 	if (rc == -1)
 		log_error("zygote: %s", err_msg(&err));

@@ -12,11 +12,11 @@
  * Where the API server is and who we are to it: the in-cluster account or a
  * kubeconfig (its current context: server, certificate-authority(-data),
  * tls-server-name, client-certificate(-data), client-key(-data), token,
- * tokenFile; exec, auth-provider, username/password and insecure-skip-tls-verify
- * are refused, naming the field and the remedy).
+ * tokenFile; exec, auth-provider, username/password, proxy-url and
+ * insecure-skip-tls-verify are refused, naming the field and the remedy).
  */
 struct kube_config {
-	char *server;		/* https://HOST[:PORT][/PREFIX], no / at its end */
+	char *server;		/* https://HOST[:PORT][/PREFIX] */
 	char *ca_pem;		/* NULL: the system's */
 	char *tls_server_name;	/* NULL: the URL's host */
 	struct secret *token;	/* NULL: by certificate */

@@ -15,7 +15,7 @@ struct kube_resource {
 	const char *version;
 	const char *plural;
 	int namespaced;
-	/* The tier of daemonset/ that grants what we ask of it, for messages. */
+	/* The tier of daemonset/ that grants what we ask of it. */
 	const char *read_tier, *write_tier;
 };
 
@@ -36,8 +36,8 @@ char *kube_path(const struct kube_resource *r, const char *ns,
 /**
  * kube_refused(r, verb, ns, name, status, body, err):
  * What an answer of ${status} above 299 with the Status object ${body} (NULL:
- * none) means: kind NOTFOUND (404), DENIED (401, 403; text: who may not do which
- * verb on which resource in which namespace, and the tier that grants it),
+ * none) means: kind NOTFOUND (404), DENIED (401, 403; text: which verb on which
+ * resource in which namespace may not be done, and the tier that grants it),
  * TRANSIENT (408, 409, 410, 429, 5xx), INVALID (other 4xx, with the server's
  * message, which for Secrets never quotes data).  Returns -1.
  */

@@ -126,11 +126,24 @@ void object_meta_check(const struct json *obj, const struct object_meta *m,
     struct findings *f);
 
 /*
+ * A service account's token among objects: a kind that no API server has,
+ * {"kind":"ServiceAccountToken","metadata":{namespace,name},"audiences":[…],
+ * "token":"…"}.  An account has one for each set of audiences, so that they are
+ * part of the key.
+ */
+#define OBJECT_TOKEN "ServiceAccountToken"
+
+/* object_token_key(ns, name, audiences, n): the caller's. */
+char *object_token_key(const char *ns, const char *name,
+    const char *const *audiences, size_t n);
+
+/*
  * A set of objects by key, as read from files, or as sent to a fetch job:
- * whole JSON documents, owned.
+ * whole JSON documents, owned; and of some that are not there, why.
  */
 struct objects {
 	struct strmap *by_key;	/* object_key() -> struct json * */
+	struct strmap *why;	/* object_key() -> struct err * */
 };
 
 void objects_init(struct objects *o);
@@ -140,5 +153,20 @@ int objects_put(struct objects *o, struct json *obj, const char *ns,
     struct err *err);
 const struct json *objects_get(const struct objects *o, const char *kind_name,
     const char *ns, const char *name);
+const struct json *objects_get_key(const struct objects *o, const char *key);
+/* objects_lack(o, key, kind, msg): the object of that key was asked for, and
+ * this is why it is not there. */
+void objects_lack(struct objects *o, const char *key, enum err_kind kind,
+    const char *msg);
+/**
+ * objects_why(o, kind_name, ns, name, err, fmt, ...):
+ * Of an object that is not there: what objects_lack said of it, else NOTFOUND
+ * with the text.  Returns -1.  objects_why_key: the same by its key.
+ */
+int objects_why(const struct objects *o, const char *kind_name,
+    const char *ns, const char *name, struct err *err, const char *fmt, ...)
+    __attribute__((format(printf, 6, 7)));
+int objects_why_key(const struct objects *o, const char *key, struct err *err,
+    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
 #endif

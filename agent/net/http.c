@@ -34,6 +34,7 @@ struct http_client {
 	struct url url;
 	char *host;		/* "host:port" */
 	struct http_tls *tls;	/* NULL for http:// */
+	struct curl_slist *connect_to;	/* NULL: as the URL says */
 	char *proxy, *no_proxy;	/* "" none */
 	uint32_t connect_timeout_ms, timeout_ms;
 	size_t response_max;
@@ -145,6 +146,11 @@ http_client_new(const char *base_url, const struct http_options *opts,
 	}
 	c->host = url_host_port(&c->url);
 	read_proxy(c);
+	if (opts->connect_to != NULL) {
+		cleanup_free char *to = str_fmt("::%s", opts->connect_to);
+
+		c->connect_to = curl_slist_append(NULL, to);
+	}
 	c->connections = curl_share_init();
 	if (c->connections == NULL || curl_share_setopt(c->connections,
 	    CURLSHOPT_SHARE, CURL_LOCK_DATA_CONNECT) != CURLSHE_OK) {
@@ -162,6 +168,7 @@ http_client_free(struct http_client *c)
 		return;
 	curl_easy_cleanup(c->curl);
 	curl_share_cleanup(c->connections);
+	curl_slist_free_all(c->connect_to);
 	http_tls_free(c->tls);
 	url_clear(&c->url);
 	free(c->host);
@@ -354,6 +361,7 @@ set_peer(const struct exchange *x)
 	curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR,
 	    c->url.tls ? "https" : "http");
 	curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(h, CURLOPT_CONNECT_TO, c->connect_to);
 	curl_easy_setopt(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(h, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	curl_easy_setopt(h, CURLOPT_PROXY, c->proxy);

@@ -20,6 +20,8 @@ struct http_client;
 
 struct http_options {
 	const char *ca_pem;	/* trust these only; NULL: the system's */
+	const char *connect_to;	/* "HOST:PORT" in the place of the URL's, which
+				 * the certificate is for; NULL: the URL's */
 	const char *cert_pem;	/* client certificate chain; NULL: none */
 	const struct secret *key_pem;
 	uint32_t connect_timeout_ms;	/* 0: 10 s */

@@ -30,13 +30,16 @@ enum setting_type {
 	SET_PEM,		/* PEM text, or base64 of it (caBundle) */
 	SET_SECRET_REF,		/* SecretKeySelector {name, namespace?, key} */
 	SET_CA_REF,		/* CAProvider {type, name, key, namespace?} */
-	SET_ACCOUNT_REF,	/* ServiceAccountSelector */
+	SET_ACCOUNT_REF,	/* ServiceAccountSelector; a list "audiences"
+				 * beside it adds to its own, def does where
+				 * that list is not there */
 	SET_OBJECT,		/* children follow with a longer path */
 	SET_LIST,		/* of objects: children's path has [] */
 	SET_ANY
 };
 
-enum { SET_REQUIRED = 1, SET_INLINE_VALUE = 2 };
+/* SET_UNBUILT: a reference that no code here follows yet. */
+enum { SET_REQUIRED = 1, SET_INLINE_VALUE = 2, SET_UNBUILT = 4 };
 
 struct setting {
 	const char *path;	/* "auth.appRole.secretRef"; "data[].value" */
@@ -80,6 +83,16 @@ void provider_env_clear(struct provider_env *env);
  */
 int provider_secret(const struct provider_env *env, const struct json *ref,
     const char *default_key, struct secret **ret, struct err *err);
+/**
+ * provider_token(env, ref, more, def, ret, err):
+ * A service account's token, as the resolve step brought it: ${ref} is a
+ * ServiceAccountSelector, its namespace as of provider_secret, its audiences
+ * with those of the list ${more} (may be NULL) behind them, or with ${def} (may
+ * be NULL) when that is not there.
+ */
+int provider_token(const struct provider_env *env, const struct json *ref,
+    const struct json *more, const char *def, struct secret **ret,
+    struct err *err);
 /* provider_ca(env, bundle, provider, ret_pem, err): caBundle or caProvider;
  * *ret_pem = NULL when both are absent. */
 int provider_ca(const struct provider_env *env, const struct json *bundle,
@@ -145,10 +158,15 @@ int provider_known(const char *name);
  * `provider "x" is not supported by this version: …`.
  */
 void provider_check(const struct store *store, struct findings *f);
-/* provider_refs(store, cb, arg): each Secret and ConfigMap that the store
- * refers to; ns is "" for referent authentication. */
-void provider_refs(const struct store *store,
-    void (*cb)(void *arg, const char *kind, const char *ns, const char *name),
-    void *arg);
+/* provider_refs(store, cb, arg): each Secret, ConfigMap and account's token
+ * (kind OBJECT_TOKEN, with its audiences) that the store refers to; ns is ""
+ * for referent authentication. */
+struct provider_ref {
+	const char *kind, *ns, *name;
+	const char *const *audiences;
+	size_t naudiences;
+};
+typedef void provider_ref_fn(void *arg, const struct provider_ref *ref);
+void provider_refs(const struct store *store, provider_ref_fn *cb, void *arg);
 
 #endif

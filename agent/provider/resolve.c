@@ -7,6 +7,7 @@
 #include "base/codec.h"
 #include "base/mem.h"
 #include "provider/provider.h"
+#include "provider/settings.h"
 
 /*
  * What a store's references stand for: ESO 2.9.0 runtime/esutils/resolvers/
@@ -112,11 +113,39 @@ provider_secret(const struct provider_env *env, const struct json *ref,
 	const char *key = str_or(text(ref, "key"), str_or(default_key, ""));
 	const struct json *obj = objects_get(env->objects, "Secret", ns, name);
 
-	if (obj == NULL)
-		return (err_set(err, ERR_NOTFOUND, "cannot get Kubernetes "
-		    "secret \"%s\" from namespace \"%s\": secrets \"%s\" not "
-		    "found", name, ns, name));
+	if (obj == NULL) {
+		objects_why(env->objects, "Secret", ns, name, err,
+		    "secrets \"%s\" not found", name);
+		return (err_wrap(err, "cannot get Kubernetes secret \"%s\" "
+		    "from namespace \"%s\"", name, ns));
+	}
 	return (secret_value(obj, key, ret, err));
+}
+
+int
+provider_token(const struct provider_env *env, const struct json *ref,
+    const struct json *more, const char *def, struct secret **ret,
+    struct err *err)
+{
+	const char *ns = namespace_of(env, ref), *name = text(ref, "name");
+	const struct json *obj;
+	const char *token;
+	size_t n;
+	cleanup_free const char **audiences = settings_audiences(ref, more,
+	    def, &n);
+	cleanup_free char *key = object_token_key(ns, name, audiences, n);
+
+	obj = objects_get_key(env->objects, key);
+	token = json_str(json_get(obj, "token"));
+	if (token == NULL) {
+		objects_why_key(env->objects, key, err, "no API server gave "
+		    "one: put a token into a Secret and name that in "
+		    "secretRef");
+		return (err_wrap(err, "serviceAccountRef: token of service "
+		    "account \"%s\" in namespace \"%s\"", name, ns));
+	}
+	*ret = secret_new(token, strlen(token));
+	return (0);
 }
 
 /* --- CA bundles ---------------------------------------------------------- */
@@ -175,10 +204,11 @@ ca_from_config_map(const struct provider_env *env, const struct json *ca,
 	const char *v = json_str(json_get(json_get(obj, "data"),
 	    text(ca, "key")));
 
-	if (obj == NULL)
-		err_set(err, ERR_NOTFOUND, "failed to get caProvider secret "
-		    "%s: configmaps \"%s\" not found", name, name);
-	else if (v == NULL)
+	if (obj == NULL) {
+		objects_why(env->objects, "ConfigMap", ns, name, err,
+		    "configmaps \"%s\" not found", name);
+		err_wrap(err, "failed to get caProvider secret %s", name);
+	} else if (v == NULL)
 		err_set(err, ERR_NOTFOUND, "failed to get caProvider configMap "
 		    "%s -> %s", name, text(ca, "key"));
 	if (v == NULL)

@@ -171,7 +171,7 @@ record_below(const struct setting *table, const char *prefix, int depth,
 		f->type = field_type(s->type);
 		f->flags = FIELD_CHECK | (s->flags & SET_REQUIRED ?
 		    FIELD_REQUIRED : 0u);
-		f->value = s->def;
+		f->value = s->type == SET_ACCOUNT_REF ? NULL : s->def;
 		f->rule = s->words ? words_rule(s->words, all) : NULL;
 		if (depth < DEPTH_MAX)
 			f->record = record_of(table, s, depth + 1, all);
@@ -194,7 +194,8 @@ check_unbuilt(const struct store *store, struct findings *f)
 
 	if (provider_known(store->provider))
 		findings_add(f, FINDING_ERROR, store->spec, field,
-		    "this version has vault, openBao and fake", "provider "
+		    "this version has vault, openBao, kubernetes and fake",
+		    "provider "
 		    "\"%s\" is not supported by this version",
 		    store->provider);
 	else
@@ -250,27 +251,55 @@ settings_check_ref(const struct store *store, const struct json *ref,
 
 struct ref_walk {
 	const struct store *store;
-	enum setting_type type;
-	void (*cb)(void *arg, const char *kind, const char *ns,
-	    const char *name);
+	const struct setting *setting;
+	provider_ref_fn *cb;
 	void *arg;
 };
 
-static void
-report(const struct ref_walk *w, const struct json *ref)
+const char **
+settings_audiences(const struct json *ref, const struct json *more,
+    const char *def, size_t *ret_n)
 {
-	const char *name = json_str(json_get(ref, "name"));
-	const char *ns = json_str(json_get(ref, "namespace"));
-	const char *kind = "Secret";
+	const struct json *own = json_get(ref, "audiences"), *j;
+	const char **v = mem_array(json_len(own) + json_len(more) + 1,
+	    sizeof(*v));
+	size_t n = 0;
 
-	if (name == NULL || *name == '\0')
+	for (j = json_first(own); j != NULL; j = json_next(j))
+		v[n++] = str_or(json_str(j), "");
+	for (j = json_first(more); j != NULL; j = json_next(j))
+		v[n++] = str_or(json_str(j), "");
+	if (!json_is(more, JSON_ARRAY) && def != NULL)
+		v[n++] = def;
+	*ret_n = n;
+	return (v);
+}
+
+/* ${beside}: the object that has the reference. */
+static void
+report(const struct ref_walk *w, const struct json *ref,
+    const struct json *beside)
+{
+	const char *ns = json_str(json_get(ref, "namespace"));
+	struct provider_ref r = { .kind = "Secret",
+		.name = json_str(json_get(ref, "name")) };
+	cleanup_free const char **audiences = NULL;
+
+	if (r.name == NULL || *r.name == '\0')
 		return;
-	if (w->type == SET_CA_REF && str_eq(json_str(json_get(ref, "type")),
-	    "ConfigMap"))
-		kind = "ConfigMap";
+	if (w->setting->type == SET_CA_REF &&
+	    str_eq(json_str(json_get(ref, "type")), "ConfigMap"))
+		r.kind = "ConfigMap";
+	if (w->setting->type == SET_ACCOUNT_REF) {
+		r.kind = OBJECT_TOKEN;
+		audiences = settings_audiences(ref, json_get(beside,
+		    "audiences"), w->setting->def, &r.naudiences);
+		r.audiences = audiences;
+	}
 	if (w->store->meta.kind != OBJ_CLUSTER_SECRET_STORE)
 		ns = w->store->meta.ns;
-	w->cb(w->arg, kind, ns != NULL ? ns : "", name);
+	r.ns = ns != NULL ? ns : "";
+	w->cb(w->arg, &r);
 }
 
 /* Along "a.b[].c": every element of a list on the way. */
@@ -284,7 +313,7 @@ walk(const struct ref_walk *w, const struct json *at, const char *path)
 	if (v == NULL)
 		return;
 	if (path[len] == '\0') {
-		report(w, v);
+		report(w, v, at);
 		return;
 	}
 	if (path[len] == '.') {
@@ -297,9 +326,7 @@ walk(const struct ref_walk *w, const struct json *at, const char *path)
 }
 
 void
-provider_refs(const struct store *store,
-    void (*cb)(void *arg, const char *kind, const char *ns, const char *name),
-    void *arg)
+provider_refs(const struct store *store, provider_ref_fn *cb, void *arg)
 {
 	const struct provider *p = provider_find(store->provider);
 	struct ref_walk w = { .store = store, .cb = cb, .arg = arg };
@@ -307,9 +334,10 @@ provider_refs(const struct store *store,
 	if (p == NULL)
 		return;
 	for (const struct setting *s = p->settings; s->path != NULL; s++) {
-		if (s->type != SET_SECRET_REF && s->type != SET_CA_REF)
+		if ((s->type != SET_SECRET_REF && s->type != SET_CA_REF &&
+		    s->type != SET_ACCOUNT_REF) || s->flags & SET_UNBUILT)
 			continue;
-		w.type = s->type;
+		w.setting = s;
 		walk(&w, store->spec, s->path);
 	}
 }

@@ -15,4 +15,9 @@
 int settings_check_ref(const struct store *store, const struct json *ref,
     const char *field, const char *phrase, struct findings *f);
 
+/* settings_audiences(ref, more, def, ret_n): what a ServiceAccountSelector's
+ * token is for (provider_token).  The array is the caller's. */
+const char **settings_audiences(const struct json *ref,
+    const struct json *more, const char *def, size_t *ret_n);
+
 #endif

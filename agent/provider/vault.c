@@ -68,6 +68,13 @@ lookup(void *arg, const struct json *ref, const char *default_key,
 	return (provider_secret(arg, ref, default_key, ret, err));
 }
 
+static int
+account(void *arg, const struct json *ref, const struct json *more,
+    const char *def, struct secret **ret, struct err *err)
+{
+	return (provider_token(arg, ref, more, def, ret, err));
+}
+
 /* client.configureClientTLS: both or none; the key first, as ESO. */
 static int
 read_client_tls(struct setup *s, struct err *err)
@@ -87,7 +94,8 @@ static int
 read_auth(struct setup *s, struct err *err)
 {
 	const struct json *auth = member(s->spec, "auth");
-	struct vault_login_source src = { .lookup = lookup, .arg = s->env,
+	struct vault_login_source src = { .lookup = lookup,
+		.account = account, .arg = s->env,
 	    .allow_ambient = s->env->allow_ambient };
 
 	/* Without auth a proxy in between adds the token. */

@@ -57,7 +57,7 @@ const struct setting vault_settings[] = {
 	{ "auth.kubernetes.secretRef", REF, 0, NULL, NULL,
 	    "a token; key default token" },
 	{ "auth.kubernetes.serviceAccountRef", SET_ACCOUNT_REF, 0, NULL, NULL,
-	    "not in this version" },
+	    "whose token logs in; with audiences" },
 	{ "auth.ldap", SET_OBJECT, 0, NULL, NULL, "" },
 	{ "auth.ldap.path", S, REQ, "ldap", NULL, "mount" },
 	{ "auth.ldap.username", S, REQ, NULL, NULL, "" },
@@ -68,9 +68,9 @@ const struct setting vault_settings[] = {
 	{ "auth.jwt.role", S, 0, NULL, NULL, "" },
 	{ "auth.jwt.secretRef", REF, 0, NULL, NULL, "a token" },
 	{ "auth.jwt.kubernetesServiceAccountToken", SET_OBJECT, 0, NULL, NULL,
-	    "not in this version" },
+	    "" },
 	{ "auth.jwt.kubernetesServiceAccountToken.serviceAccountRef",
-	    SET_ACCOUNT_REF, REQ, NULL, NULL, "" },
+	    SET_ACCOUNT_REF, REQ, "vault", NULL, "whose token logs in" },
 	{ "auth.jwt.kubernetesServiceAccountToken.audiences",
 	    SET_STRING_LIST, 0, NULL, NULL, "" },
 	{ "auth.jwt.kubernetesServiceAccountToken.expirationSeconds",
@@ -88,8 +88,8 @@ const struct setting vault_settings[] = {
 	{ "auth.iam.externalID", S, 0, NULL, NULL, "" },
 	{ "auth.iam.vaultAwsIamServerID", S, 0, NULL, NULL, "" },
 	{ "auth.iam.jwt", SET_OBJECT, 0, NULL, NULL, "" },
-	{ "auth.iam.jwt.serviceAccountRef", SET_ACCOUNT_REF, 0, NULL, NULL,
-	    "" },
+	{ "auth.iam.jwt.serviceAccountRef", SET_ACCOUNT_REF, SET_UNBUILT,
+	    NULL, NULL, "" },
 	{ "auth.iam.secretRef", SET_OBJECT, 0, NULL, NULL, "" },
 	{ "auth.iam.secretRef.accessKeyIDSecretRef", REF, 0, NULL, NULL, "" },
 	{ "auth.iam.secretRef.secretAccessKeySecretRef", REF, 0, NULL, NULL,
@@ -265,12 +265,6 @@ check_unsupported(const struct store *store, struct findings *f)
 		{ "auth.gcp", "logging in with Google credentials is not "
 		    "supported by this version", "use another method of "
 		    "auth" },
-		{ "auth.kubernetes.serviceAccountRef", "this version asks no "
-		    "API server for service account tokens",
-		    "name a Secret in auth.kubernetes.secretRef" },
-		{ "auth.jwt.kubernetesServiceAccountToken", "this version "
-		    "asks no API server for service account tokens",
-		    "name a Secret in auth.jwt.secretRef" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

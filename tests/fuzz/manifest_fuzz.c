@@ -42,7 +42,7 @@ static void
 run_all(struct manifests *m, const struct objects *objects)
 {
 	struct pipeline_options opts = { "nodeseal", 1, 0, 1, "", "", 100,
-	    0 };
+	    0, 0 };
 	struct strmap *kinds = strmap_new(NULL);
 	struct pipeline *p = pipeline_new(&opts, objects);
 	size_t i;

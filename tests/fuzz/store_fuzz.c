@@ -78,9 +78,12 @@ store_of(const char *spec, size_t len, int cluster)
 }
 
 static void
-see_ref(void *arg, const char *kind, const char *ns, const char *name)
+see_ref(void *arg, const struct provider_ref *ref)
 {
-	*(size_t *)arg += strlen(kind) + strlen(ns) + strlen(name);
+	*(size_t *)arg += strlen(ref->kind) + strlen(ref->ns) +
+	    strlen(ref->name);
+	for (size_t i = 0; i < ref->naudiences; i++)
+		*(size_t *)arg += strlen(ref->audiences[i]);
 }
 
 static void

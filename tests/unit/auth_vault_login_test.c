@@ -30,6 +30,28 @@ lookup(void *arg, const struct json *ref, const char *default_key,
 	return (0);
 }
 
+/* "t:NAME", the audiences beside it, or the default, each with an @. */
+static int
+account(void *arg, const struct json *ref, const struct json *more,
+    const char *def, struct secret **ret, struct err *err)
+{
+	const char *name = json_str(json_get(ref, "name"));
+	struct buf b = BUF_PLAIN(256);
+
+	(void)arg;
+	if (name == NULL)
+		return (err_set(err, ERR_NOTFOUND, "no token"));
+	buf_addf(&b, "t:%s", name);
+	for (const struct json *j = json_first(more); j != NULL;
+	    j = json_next(j))
+		buf_addf(&b, "@%s", json_str(j));
+	if (more == NULL && def != NULL)
+		buf_addf(&b, "@%s", def);
+	*ret = secret_new(b.data, b.len);
+	buf_clear(&b);
+	return (0);
+}
+
 struct row {
 	const char *auth;
 	const char *path;	/* NULL: a token, or a failure */
@@ -97,15 +119,27 @@ static const struct row rows[] = {
 	    "`kubernetesServiceAccountToken` was supplied as token source for "
 	    "jwt authentication", ERR_INVALID },
 	{ "{\"jwt\":{\"kubernetesServiceAccountToken\":{}}}", NULL,
-	    "auth.jwt.kubernetesServiceAccountToken: this version asks no API "
-	    "server for service account tokens: put a token into a Secret and "
-	    "name it in auth.jwt.secretRef", ERR_INVALID },
+	    "auth.jwt: no token", ERR_NOTFOUND },
+	{ "{\"jwt\":{\"role\":\"r\",\"kubernetesServiceAccountToken\":{"
+	    "\"serviceAccountRef\":{\"name\":\"a\"}}}}",
+	    "/v1/auth/jwt/login",
+	    "{\"jwt\":\"t:a@vault\",\"role\":\"r\"}", ERR_NONE },
+	{ "{\"jwt\":{\"role\":\"r\",\"kubernetesServiceAccountToken\":{"
+	    "\"audiences\":[\"x\",\"y\"],"
+	    "\"serviceAccountRef\":{\"name\":\"a\"}}}}",
+	    "/v1/auth/jwt/login",
+	    "{\"jwt\":\"t:a@x@y\",\"role\":\"r\"}", ERR_NONE },
+	{ "{\"kubernetes\":{\"role\":\"r\",\"serviceAccountRef\":{"
+	    "\"name\":\"a\"},\"secretRef\":" REF "}}",
+	    "/v1/auth/kubernetes/login",
+	    "{\"jwt\":\"t:a\",\"role\":\"r\"}", ERR_NONE },
 };
 
 static void
 run_row(const struct row *row)
 {
-	struct vault_login_source src = { .lookup = lookup };
+	struct vault_login_source src = { .lookup = lookup,
+		.account = account };
 	struct json *auth = json_parse(row->auth, strlen(row->auth), NULL);
 	struct vault_login login;
 	struct secret *token = NULL;
@@ -147,7 +181,8 @@ test_build(void **state)
 static void
 test_no_auth(void **state)
 {
-	struct vault_login_source src = { .lookup = lookup };
+	struct vault_login_source src = { .lookup = lookup,
+		.account = account };
 	struct vault_login login;
 	struct secret *token = NULL;
 	struct err err = ERR_INIT;
@@ -164,7 +199,8 @@ test_no_auth(void **state)
 static void
 test_own_token(void **state)
 {
-	struct vault_login_source src = { .lookup = lookup };
+	struct vault_login_source src = { .lookup = lookup,
+		.account = account };
 	static const char text[] = "{\"kubernetes\":{\"role\":\"r\"}}";
 	struct json *auth = json_parse(text, strlen(text), NULL);
 	struct vault_login login;

@@ -419,8 +419,8 @@ test_resolved(void **state)
 {
 	char text[] = "text", no[] = "";
 	uint8_t body[] = { 1, 0, 2 };
-	struct job_resolved a = { .index = 7, .error = no, .version = text,
-		.body = body, .body_len = sizeof(body) }, b;
+	struct job_resolved a = { .index = 7, .object = text, .error = no,
+		.version = text, .body = body, .body_len = sizeof(body) }, b;
 	cleanup_buf struct buf out = BUF_PLAIN(4096);
 	struct frame f;
 
@@ -429,6 +429,7 @@ test_resolved(void **state)
 	arrive(&f, JOB_RESOLVED, out.data, out.len);
 	assert_int_equal(job_resolved_read(&b, &f, NULL), 0);
 	assert_int_equal(b.index, 7);
+	assert_string_equal(b.object, "text");
 	assert_int_equal(b.body_len, 3);
 	assert_memory_equal(b.body, body, 3);
 	assert_string_equal(b.version, "text");

@@ -30,7 +30,7 @@ static void
 run_with(const char *text, int unclassed, struct pipeline_result *r)
 {
 	struct pipeline_options opts = { "nodeseal", unclassed, 0, 0, "", "",
-		0, 0 };
+		0, 0, 0 };
 	struct yaml_docs docs = { 0 };
 	struct objects objects;
 	struct pipeline *p;

@@ -207,9 +207,11 @@ test_tables(void **state)
 }
 
 static void
-note_ref(void *arg, const char *kind, const char *ns, const char *name)
+note_ref(void *arg, const struct provider_ref *ref)
 {
-	buf_addf(arg, "%s/%s/%s ", kind, ns, name);
+	buf_addf(arg, "%s/%s/%s ", ref->kind, ref->ns, ref->name);
+	for (size_t i = 0; i < ref->naudiences; i++)
+		buf_addf(arg, "@%s ", ref->audiences[i]);
 }
 
 static void
@@ -235,6 +237,44 @@ test_refs(void **state)
 	    "Secret/shop/r Secret/shop/s ");
 	store_free(s);
 	buf_clear(&b);
+}
+
+/* Audiences as ESO adds them up: the account's, those beside it or "vault". */
+static void
+test_account_refs(void **state)
+{
+	static const struct {
+		const char *auth, *want;
+	} accounts[] = {
+		{ "\"kubernetes\":{\"serviceAccountRef\":{\"name\":\"a\","
+		    "\"audiences\":[\"x\",\"y\"]}}",
+		    "ServiceAccountToken//a @x @y " },
+		{ "\"kubernetes\":{\"serviceAccountRef\":{\"name\":\"a\","
+		    "\"namespace\":\"n\"}}", "ServiceAccountToken/n/a " },
+		{ "\"jwt\":{\"kubernetesServiceAccountToken\":{"
+		    "\"serviceAccountRef\":{\"name\":\"a\"}}}",
+		    "ServiceAccountToken//a @vault " },
+		{ "\"jwt\":{\"kubernetesServiceAccountToken\":{"
+		    "\"serviceAccountRef\":{\"name\":\"a\",\"audiences\":"
+		    "[\"x\"]},\"audiences\":[\"z\"]}}",
+		    "ServiceAccountToken//a @x @z " },
+		/* nothing here logs in so */
+		{ "\"iam\":{\"jwt\":{\"serviceAccountRef\":{\"name\":"
+		    "\"a\"}}}", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(accounts); i++) {
+		cleanup_free char *spec = str_fmt("\"vault\":{" URL
+		    ",\"auth\":{%s}}", accounts[i].auth);
+		struct buf b = BUF_PLAIN(4096);
+		struct store *s = store_of(CSS, spec);
+
+		provider_refs(s, note_ref, &b);
+		assert_string_equal(buf_str(&b), accounts[i].want);
+		store_free(s);
+		buf_clear(&b);
+	}
 }
 
 static void
@@ -394,6 +434,7 @@ main(void)
 		cmocka_unit_test(test_did_you_mean),
 		cmocka_unit_test(test_tables),
 		cmocka_unit_test(test_refs),
+		cmocka_unit_test(test_account_refs),
 		cmocka_unit_test(test_host),
 		cmocka_unit_test(test_secret),
 		cmocka_unit_test(test_ca),

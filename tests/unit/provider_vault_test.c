@@ -659,8 +659,9 @@ test_open_fails(void **state)
 	open_fails(",\"auth\":{\"gcp\":{\"role\":\"x\"}}", ERR_INVALID,
 	    "auth.gcp: ");
 	open_fails(",\"auth\":{\"kubernetes\":{\"role\":\"x\","
-	    "\"serviceAccountRef\":{\"name\":\"a\"}}}", ERR_INVALID,
-	    "auth.kubernetes.serviceAccountRef: ");
+	    "\"serviceAccountRef\":{\"name\":\"a\"}}}", ERR_NOTFOUND,
+	    "auth.kubernetes: serviceAccountRef: token of service account "
+	    "\"a\" in namespace \"shop\": no API server gave one: ");
 	open_fails(",\"auth\":{\"kubernetes\":{\"role\":\"x\"}}", ERR_INVALID,
 	    "--allow-ambient-identity");
 	open_fails(",\"caBundle\":\"anVuaw==\"" TOKEN_AUTH, ERR_INVALID,
