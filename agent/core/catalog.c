@@ -100,7 +100,7 @@ settle(struct catalog *c, const char *key, struct place *p)
 		note_change(c, key);
 	}
 	e->generation = p->generation;
-	if (e->es)
+	if (e->es && !e->versioned)
 		e->es->meta.generation = (int64_t)p->generation;
 }
 
@@ -150,19 +150,27 @@ settle_all(struct catalog *c, const struct strmap *keys)
 	}
 }
 
+static struct origin *
+origin_get(struct catalog *c, const char *name)
+{
+	struct origin *o = strmap_get(c->origins, name);
+
+	if (o)
+		return (o);
+	o = mem_alloc(sizeof(*o));
+	o->name = str_dup(name);
+	strmap_put(c->origins, name, o);
+	return (o);
+}
+
 void
 catalog_replace(struct catalog *c, const char *name, struct entry **v,
     size_t n)
 {
 	struct strmap *keys = strmap_new(NULL), *before = NULL;
-	struct origin *o = strmap_get(c->origins, name);
+	struct origin *o = origin_get(c, name);
 	size_t i;
 
-	if (!o) {
-		o = mem_alloc(sizeof(*o));
-		o->name = str_dup(name);
-		strmap_put(c->origins, name, o);
-	}
 	before = o->keys;
 	o->keys = keys;
 	for (i = before ? strmap_next(before, 0) : 0; i;
@@ -183,6 +191,42 @@ catalog_replace(struct catalog *c, const char *name, struct entry **v,
 	strmap_free(before);
 	if (n == 0)
 		strmap_del(c->origins, name);
+}
+
+void
+catalog_put(struct catalog *c, const char *name, struct entry *e)
+{
+	struct origin *o = origin_get(c, name);
+
+	if (!o->keys)
+		o->keys = strmap_new(NULL);
+	strmap_put(o->keys, e->key, NULL);
+	e->origin = o->name;
+	e->versioned = 1;
+	place_remove(c, e->key, o->name);
+	place_add(c, e);
+	settle(c, e->key, strmap_get(c->places, e->key));
+}
+
+void
+catalog_drop(struct catalog *c, const char *name, const char *key)
+{
+	struct origin *o = strmap_get(c->origins, name);
+	cleanup_free char *copy = str_dup(key);
+
+	/* The key may be the entry's own. */
+	if (!o || !o->keys || !strmap_del(o->keys, copy))
+		return;
+	place_remove(c, copy, o->name);
+	settle(c, copy, strmap_get(c->places, copy));
+}
+
+const struct strmap *
+catalog_keys(const struct catalog *c, const char *name)
+{
+	const struct origin *o = strmap_get(c->origins, name);
+
+	return (o ? o->keys : NULL);
 }
 
 struct strmap *

@@ -20,12 +20,16 @@ struct catalog;
 
 struct object_ref {
 	char *kind, *ns, *name;	/* ns "": of the ExternalSecret that uses it */
+	char **audiences;	/* of a ServiceAccountToken */
+	size_t naudiences;
 };
 
 struct entry {
 	char *key;		/* "Kind/ns/name" */
 	char *kind_name, *ns, *name;
 	char *origin;		/* borrowed from the catalog once in it */
+	int versioned;		/* its own metadata.generation counts */
+	char *head;		/* as it came, where it is to be kept; NULL */
 	enum object_kind kind;
 	uint64_t generation;	/* ours: grows with each change of content */
 	uint8_t hash[RECORD_HASH_LEN];
@@ -49,6 +53,14 @@ struct entry {
 int entry_new(struct keys *k, struct keys_stream *from,
     const struct job_object *m, const struct entry *old, struct entry **ret,
     struct err *err);
+/**
+ * entry_restore(kind_name, ns, name, head, rejected, body, ret, err):
+ * An entry as it was sealed: ${head} is kept in it, ${body} is taken over when
+ * it succeeds.  Nobody opens it before it is used.
+ */
+int entry_restore(const char *kind_name, const char *ns, const char *name,
+    const char *head, const char *rejected, struct record *body,
+    struct entry **ret, struct err *err);
 void entry_free(struct entry *e);
 /* entry_open: the body's plaintext, as keys_open. */
 int entry_open(struct keys *k, const struct entry *e,
@@ -64,6 +76,14 @@ void catalog_free(struct catalog *c);
  */
 void catalog_replace(struct catalog *c, const char *origin, struct entry **v,
     size_t n);
+/* An origin whose objects come and go one by one (the API server), and have
+ * versions of their own.  catalog_put: ${e}, taken over, stands in the place
+ * of what ${origin} had of its key.  catalog_drop: it has none of that key.
+ * catalog_keys: of all that it has; NULL when nothing. */
+void catalog_put(struct catalog *c, const char *origin, struct entry *e);
+void catalog_drop(struct catalog *c, const char *origin, const char *key);
+const struct strmap *catalog_keys(const struct catalog *c,
+    const char *origin);
 /* catalog_take_changes(c): the keys whose winning content has changed, come
  * or gone since the last call (a set, the caller's), NULL when none. */
 struct strmap *catalog_take_changes(struct catalog *c);

@@ -7,6 +7,7 @@
 #include "model/object.h"
 
 #define REFS_MAX 1024
+#define AUDIENCES_MAX 16
 
 static const struct {
 	const char *name;
@@ -34,6 +35,18 @@ kind_of(const char *name)
 }
 
 static void
+audiences_parse(struct object_ref *r, const struct json *list)
+{
+	const struct json *j;
+
+	r->audiences = mem_array(AUDIENCES_MAX, sizeof(*r->audiences));
+	for (j = json_first(list); j && r->naudiences < AUDIENCES_MAX;
+	    j = json_next(j))
+		r->audiences[r->naudiences++] =
+		    str_dup(str_or(json_str(j), ""));
+}
+
+static void
 refs_parse(struct entry *e, const struct json *head)
 {
 	const struct json *list = json_get(head, "nodesealRefs"), *j;
@@ -47,6 +60,8 @@ refs_parse(struct entry *e, const struct json *head)
 		r->kind = str_dup(str_or(json_str(json_get(j, "kind")), ""));
 		r->ns = str_dup(str_or(json_str(json_get(j, "namespace")), ""));
 		r->name = str_dup(str_or(json_str(json_get(j, "name")), ""));
+		if (json_get(j, "audiences"))
+			audiences_parse(r, json_get(j, "audiences"));
 	}
 }
 
@@ -114,19 +129,50 @@ body_take(struct keys *k, struct keys_stream *from, struct entry *e,
 	return (0);
 }
 
+static struct entry *
+entry_make(const char *kind_name, const char *ns, const char *name,
+    const char *rejected)
+{
+	struct entry *e = mem_alloc(sizeof(*e));
+
+	e->kind_name = str_dup(kind_name);
+	e->ns = str_dup(ns);
+	e->name = str_dup(name);
+	e->key = object_key(kind_name, ns, name);
+	e->kind = kind_of(kind_name);
+	e->rejected = str_dup(str_or(rejected, ""));
+	return (e);
+}
+
+int
+entry_restore(const char *kind_name, const char *ns, const char *name,
+    const char *head, const char *rejected, struct record *body,
+    struct entry **ret, struct err *err)
+{
+	struct entry *e = entry_make(kind_name, ns, name, rejected);
+	struct record_header h;
+
+	if (head_parse(e, head, err) == -1 ||
+	    record_head(body, &h, err) == -1) {
+		entry_free(e);
+		return (-1);
+	}
+	memcpy(e->hash, h.hash, sizeof(e->hash));
+	record_header_clear(&h);
+	e->head = str_dup(head);
+	e->body = *body;
+	*body = (struct record){ NULL, 0 };
+	*ret = e;
+	return (0);
+}
+
 int
 entry_new(struct keys *k, struct keys_stream *from,
     const struct job_object *m, const struct entry *old, struct entry **ret,
     struct err *err)
 {
-	struct entry *e = mem_alloc(sizeof(*e));
+	struct entry *e = entry_make(m->kind, m->ns, m->name, m->rejected);
 
-	e->kind_name = str_dup(m->kind);
-	e->ns = str_dup(m->ns);
-	e->name = str_dup(m->name);
-	e->key = object_key(m->kind, m->ns, m->name);
-	e->kind = kind_of(m->kind);
-	e->rejected = str_dup(str_or(m->rejected, ""));
 	if (head_parse(e, m->head, err) == -1 ||
 	    body_take(k, from, e, m, old, err) == -1) {
 		entry_free(e);
@@ -139,11 +185,16 @@ entry_new(struct keys *k, struct keys_stream *from,
 void
 entry_free(struct entry *e)
 {
+	struct object_ref *r;
 	size_t i;
 
 	if (!e)
 		return;
 	for (i = 0; i < e->nrefs; i++) {
+		r = &e->refs[i];
+		while (r->naudiences)
+			free(r->audiences[--r->naudiences]);
+		free(r->audiences);
 		free(e->refs[i].kind);
 		free(e->refs[i].ns);
 		free(e->refs[i].name);
@@ -154,6 +205,7 @@ entry_free(struct entry *e)
 	hp_free(e->hp);
 	record_clear(&e->body);
 	free(e->rejected);
+	free(e->head);
 	free(e->host);
 	free(e->key);
 	free(e->kind_name);

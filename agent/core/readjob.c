@@ -18,6 +18,7 @@ struct read_job {
 	void *arg;
 	struct read_result result;
 	size_t cap;
+	int keep_heads;
 };
 
 void
@@ -86,6 +87,8 @@ on_object(struct read_job *r, const struct frame *frame, struct err *err)
 	rc = entry_new(r->keys, r->stream, &m,
 	    catalog_own(r->catalog, r->name, key), &e, err);
 	free(key);
+	if (rc == 0 && r->keep_heads)
+		e->head = STEAL(m.head);
 	job_object_clear(&m);
 	if (rc == -1)
 		return (-1);
@@ -203,6 +206,12 @@ read_start(struct jobs *jobs, struct keys *keys,
 	}
 	*ret = r;
 	return (0);
+}
+
+void
+read_keep_heads(struct read_job *r)
+{
+	r->keep_heads = 1;
 }
 
 void

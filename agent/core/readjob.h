@@ -32,6 +32,8 @@ int read_start(struct jobs *jobs, struct keys *keys,
     const struct catalog *catalog, const char *name, int fd,
     void (*done)(void *arg, struct read_result *r), void *arg,
     struct read_job **ret, struct err *err);
+/* read_keep_heads: at once after read_start: entries carry their heads. */
+void read_keep_heads(struct read_job *r);
 /* read_cancel: done() does not run. */
 void read_cancel(struct read_job *r);
 void read_result_clear(struct read_result *r);

@@ -32,6 +32,11 @@ struct source_ops {
 	/* whole: nonzero when nothing is known to be missing or unread, so
 	 * that what nobody names any more may be removed. */
 	int (*whole)(const struct source *s);
+	/* has_list: all objects of that kind in that namespace ("" for the
+	 * cluster's) are in the catalog, so that what is not there does not
+	 * exist. */
+	int (*has_list)(const struct source *s, const char *kind,
+	    const char *ns);
 	void (*free)(struct source *s);
 };
 

@@ -655,6 +655,16 @@ dir_whole(const struct source *s)
 	return (1);
 }
 
+/* Files come all at once. */
+static int
+dir_has_list(const struct source *s, const char *kind, const char *ns)
+{
+	(void)s;
+	(void)kind;
+	(void)ns;
+	return (1);
+}
+
 static void
 dir_free(struct source *s)
 {
@@ -670,7 +680,7 @@ dir_free(struct source *s)
 }
 
 static const struct source_ops dir_ops = { dir_reread, dir_pump, dir_report,
-	dir_problems, dir_whole, dir_free };
+	dir_problems, dir_whole, dir_has_list, dir_free };
 
 struct source *
 source_dir_new(const struct source_dir_config *config)

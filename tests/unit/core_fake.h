@@ -462,8 +462,17 @@ src_whole(const struct source *s)
 	return (1);
 }
 
+static inline int
+src_has_list(const struct source *s, const char *kind, const char *ns)
+{
+	(void)s;
+	(void)kind;
+	(void)ns;
+	return (1);
+}
+
 static const struct source_ops fake_source = { src_nothing, src_pump,
-	src_report, src_problems, src_whole, src_nothing };
+	src_report, src_problems, src_whole, src_has_list, src_nothing };
 
 static inline struct entry *
 fake_entry(struct fake *f, const char *kind, const char *ns, const char *name,
