@@ -12,6 +12,7 @@
 #include "core/age.h"
 #include "core/core.h"
 #include "core/state.h"
+#include "core/state_objects.h"
 #include "seal/key_source.h"
 
 /* A burst is one write: this long after its first change, then a second apart,
@@ -292,6 +293,7 @@ state_restore(struct core *c)
 
 	if (!s)
 		return;
+	state_objects_restore(c, &s->loaded.snapshot);
 	for (i = 0; i < s->loaded.snapshot.nvalues; i++)
 		value_restore(s, &s->loaded.snapshot.values[i]);
 	if (s->loaded.snapshot.nvalues)
@@ -408,15 +410,31 @@ ns_add(struct core *c, struct strmap *seen, const char *ns,
 	memcpy(n->salt, keys_salt(c->keys, ns), SNAPSHOT_SALT_LEN);
 }
 
+struct namespaces {
+	struct core *core;
+	struct strmap *seen;
+	struct snapshot *out;
+};
+
+static void
+on_ns(void *arg, const char *ns)
+{
+	struct namespaces *n = arg;
+
+	ns_add(n->core, n->seen, ns, n->out);
+}
+
 /* The records are borrowed. */
 static void
 collect(struct state *s, struct snapshot *out)
 {
 	cleanup_strmap struct strmap *seen = strmap_new(NULL);
 	struct core *c = s->core;
+	struct namespaces n = { c, seen, out };
 	const struct item *item;
 	size_t i;
 
+	state_objects_collect(c, out, on_ns, &n);
 	out->values = mem_array(strmap_len(c->items), sizeof(*out->values));
 	s->kept_out = 0;
 	for (i = strmap_next(c->items, 0); i; i = strmap_next(c->items, i)) {
@@ -451,6 +469,7 @@ build(struct state *s, struct state_write *w)
 	w->records = out.nvalues;
 	free(STEAL(out.values));
 	out.nvalues = 0;
+	state_objects_let_go(&out);
 	snapshot_clear(&out);
 	return (rc);
 }
