@@ -125,16 +125,27 @@ content_unref(struct content *c)
 }
 
 int
-content_open(struct keys *k, const struct content *c, struct payload *ret,
-    struct err *err)
+content_bytes(struct keys *k, const struct content *c,
+    const uint8_t **ret_plain, size_t *ret_len, struct err *err)
 {
 	struct record_header h = { .kind = RECORD_PAYLOAD, .ns = c->ns,
 		.name = c->name };
+
+	if (keys_open(k, &c->record, &h, ret_plain, ret_len, err) == -1)
+		return (err_wrap(err, "%s/%s", c->ns, c->name));
+	return (0);
+}
+
+int
+content_open(struct keys *k, const struct content *c, struct payload *ret,
+    struct err *err)
+{
 	const uint8_t *plain;
 	size_t len;
 
-	if (keys_open(k, &c->record, &h, &plain, &len, err) == -1 ||
-	    payload_read(ret, plain, len, err) == -1)
+	if (content_bytes(k, c, &plain, &len, err) == -1)
+		return (-1);
+	if (payload_read(ret, plain, len, err) == -1)
 		return (err_wrap(err, "%s/%s", c->ns, c->name));
 	return (0);
 }

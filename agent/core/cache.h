@@ -59,6 +59,9 @@ void cache_drop(struct cache *c, struct content **slot);
 
 struct content *content_ref(struct content *c);
 void content_unref(struct content *c);		/* NULL is fine */
+/* content_bytes: the payload's bytes, as keys_open. */
+int content_bytes(struct keys *k, const struct content *c,
+    const uint8_t **ret_plain, size_t *ret_len, struct err *err);
 /* content_open: as keys_open, with the payload read (payload_clear it). */
 int content_open(struct keys *k, const struct content *c,
     struct payload *ret, struct err *err);

@@ -8,7 +8,11 @@
 #include "base/sandbox.h"
 #include "core/core.h"
 #include "core/core_internal.h"
+#include "core/lease.h"
+#include "core/line.h"
+#include "core/pods.h"
 #include "core/report.h"
+#include "core/secrets.h"
 #include "core/source_dir.h"
 #include "core/state.h"
 #include "ipc/keeper.h"
@@ -73,6 +77,7 @@ item_free_value(void *p)
 	schedule_cancel(item->core->schedule, &item->claims_due);
 	schedule_cancel(item->core->schedule, &item->age_due);
 	report_gone(item->core->report, item);
+	schedule_cancel(item->core->schedule, &item->secret.due);
 	cache_drop(&item->core->cache, &item->content);
 	item_free(item);
 }
@@ -167,11 +172,15 @@ core_clear(struct core *c)
 	volumes_clear(c);
 	hosts_clear(c);
 	report_free(STEAL(c->report));
+	line_free(STEAL(c->line));
 	if (c->source)
 		c->source->ops->free(c->source);
 	state_close(c);
 	chan_free(c->keeper);
 	jobs_free(c->jobs);
+	secrets_free(c->secrets);
+	pods_free(c->pods);
+	leases_free(c->leases);
 	strmap_free(c->items);
 	strmap_free(c->stores);
 	strmap_free(c->hosts);
@@ -390,6 +399,8 @@ fd_arrived(struct core *c, const struct frame *f, const char *name, int fd,
 	}
 	if (f->type == KEEPER_ZYGOTE)
 		return (jobs_set_zygote(c->jobs, fd, err));
+	if (f->type == KEEPER_LINK)
+		return (line_arrived(c, fd, err));
 	if (f->type == KEEPER_FSPROJ) {
 		if (fsproj_arrived(c, fd, err) == -1)
 			return (-1);
@@ -417,6 +428,7 @@ on_keeper_frame(void *arg, struct frame *f)
 	case KEEPER_ZYGOTE:
 	case KEEPER_LISTEN:
 	case KEEPER_NOTES:
+	case KEEPER_LINK:
 		if (fd_arrived(c, f, name, take_fd(f, 0), &err) == -1)
 			log_error("from the keeper: %s: %s", name,
 			    err_msg(&err));
@@ -532,15 +544,15 @@ start(struct core *c, int keeper_fd, struct err *err)
 		.ask_folder = ask_folder, .ask_file = ask_file, .ask_arg = c,
 		.events = { on_changed, on_synced, on_room, c } };
 
-	if (!c->cfg->manifests)
-		return (err_set(err, ERR_INVALID, "no --manifests: this "
-		    "version serves no API server"));
 	if (signals_start(c, err) == -1 || sandbox(c, err) == -1 ||
 	    chan_new(c->loop, fd_steal(&fd), KEEPER_FRAME_MAX,
 	    &keeper_events, c, &c->keeper, err) == -1)
 		return (-1);
+	if (!c->cfg->manifests)
+		line_new(c);
 	state_restore(c);
-	c->source = source_dir_new(&config);
+	if (c->cfg->manifests)
+		c->source = source_dir_new(&config);
 	return (0);
 }
 

@@ -85,6 +85,11 @@ struct core {
 	struct strmap *stores;		/* key -> struct store_state */
 	struct strmap *hosts;		/* provider host -> struct host_state */
 	struct source *source;
+	/* With an API server alone. */
+	struct line *line;		/* to link */
+	struct pods *pods;
+	struct secrets *secrets;
+	struct leases *leases;
 	struct state *state;		/* sealed cache; NULL in a unit test */
 	struct report *report;		/* core/report.h; NULL: no cluster */
 	int synced;			/* all objects were read once */
@@ -141,6 +146,12 @@ struct item *sync_restored(struct core *c, const char *ns, const char *name);
 void sync_unclaim(struct core *c, struct item *item, const char *claim);
 /* sync_urgent: a pod waits for it. */
 void sync_urgent(struct core *c, struct item *item);
+/* sync_lease: what the API server shows of the item has changed. */
+void sync_lease(struct core *c, struct item *item);
+/* sync_reference: an object that is not in the catalog, by its key. */
+void sync_reference(struct core *c, const char *key);
+/* sync_listed: a list of objects is complete; "" of the whole cluster. */
+void sync_listed(struct core *c, const char *ns);
 /* sync_commit: take the catalog's changes; sync_synced: all was read once. */
 void sync_commit(struct core *c);
 void sync_synced(struct core *c);
@@ -187,6 +198,8 @@ void deliver_news(struct core *c, struct item *item);
  * it now. */
 void host_change(struct core *c, const char *key);
 void host_settle(struct core *c);
+/* hosts_selected: the Node's labels have changed. */
+void hosts_selected(struct core *c);
 /* fsproj is there (again): what could not be written is tried once more. */
 void hosts_retry(struct core *c);
 void volumes_retry(struct core *c);

@@ -6,11 +6,13 @@
 #include "base/mem.h"
 #include "core/core_internal.h"
 #include "core/refs.h"
+#include "core/resolve.h"
 #include "seal/box.h"
 
 /*
- * One fetch job: fork, wait for the child's one-time key, seal the bodies to
- * it, take the items as they come.
+ * One fetch job: fork, wait for the child's one-time key, let a resolve job
+ * seal to it what the API server holds, seal the bodies to it, take the items
+ * as they come.
  */
 #define REQUEST_MAX ((size_t)32 << 20)	/* of bodies, in the clear */
 #define DEADLINE_MS 60000
@@ -23,7 +25,10 @@ struct fetch {
 	size_t nitems, left;
 	char **stores;		/* of the group */
 	size_t nstores;
-	int asked;		/* the request has gone out */
+	int asked;		/* its key has come */
+	uint8_t child_key[JOB_KEY_LEN];
+	struct strmap *keys;	/* of the bodies that it needs */
+	struct resolve *resolve;	/* NULL: nothing to resolve */
 	struct keys_stream *stream;	/* NULL: its key has not come */
 };
 
@@ -31,6 +36,8 @@ static void
 fetch_free(struct fetch *f)
 {
 	result_probe_end(f->core, f->stores, f->nstores);
+	resolve_free(f->resolve);
+	strmap_free(f->keys);
 	keys_stream_free(f->stream);
 	plan_stores_free(f->stores, f->nstores);
 	free(f->items);
@@ -92,6 +99,9 @@ wanted(const struct core *c, const struct item *item, struct strmap *keys)
 		return;
 	strmap_put(keys, e->key, NULL);
 	refs_add(c->catalog, e, keys);
+	/* In a cluster nobody reads what is in a target. */
+	if (c->line)
+		return;
 	target = object_key("Secret", e->ns, e->es->target_name);
 	strmap_put(keys, target, NULL);
 }
@@ -174,7 +184,8 @@ drop_given_back(struct fetch *f)
 static uint32_t
 flags(const struct run_config *cfg)
 {
-	return ((cfg->claim_unclassed || cfg->manifests ?
+	return ((cfg->manifests ? 0 : JOB_TARGETS_UNKNOWN) |
+	    (cfg->claim_unclassed || cfg->manifests ?
 	    JOB_CLAIM_UNCLASSED : 0) |
 	    (cfg->generic_targets ? JOB_GENERIC_TARGETS : 0) |
 	    (cfg->allow_ambient_identity ? JOB_AMBIENT_IDENTITY : 0));
@@ -207,21 +218,20 @@ request_write(const struct fetch *f, const struct request *r,
 /* Opened, written, sealed: each clear copy is wiped before the next step's
  * result leaves this function. */
 static int
-send_request(struct fetch *f, const uint8_t *child_key, struct err *err)
+send_request(struct fetch *f, struct err *err)
 {
 	struct request r = { .core = f->core,
 		.plain = BUF_SECRET(JOB_FRAME_MAX) };
 	cleanup_buf struct buf clear = BUF_SECRET(JOB_FRAME_MAX);
 	cleanup_buf struct buf sealed = BUF_PLAIN(JOB_FRAME_MAX);
-	cleanup_strmap struct strmap *keys = collect(f);
 	int rc = -1;
 
-	drop_given_back(f);
-	open_bodies(&r, keys);
+	open_bodies(&r, f->keys);
 	request_write(f, &r, &clear);
 	if (buf_finish(&r.plain, "fetch request", err) == 0 &&
 	    buf_finish(&clear, "fetch request", err) == 0)
-		rc = box_seal(child_key, clear.data, clear.len, &sealed, err);
+		rc = box_seal(f->child_key, clear.data, clear.len, &sealed,
+		    err);
 	buf_clear(&r.plain);
 	free(r.ends);
 	if (rc == 0)
@@ -242,12 +252,41 @@ fetch_fail(struct fetch *f, const struct err *why)
 }
 
 static int
+on_pass(void *arg, const struct frame *frame, struct err *err)
+{
+	struct fetch *f = arg;
+
+	return (job_send(f->job, frame->type, frame->body.data,
+	    frame->body.len, NULL, 0, err));
+}
+
+static void
+on_resolved(void *arg, const struct err *why)
+{
+	cleanup_err struct err err = ERR_INIT;
+	struct fetch *f = arg;
+
+	if (why)
+		err_set(&err, why->kind, "references: %s", err_msg(why));
+	if (why || send_request(f, &err) == -1)
+		fetch_fail(f, &err);
+}
+
+static const struct resolve_events resolve_events = { on_pass, on_resolved };
+
+static int
 on_hello(struct fetch *f, const struct frame *frame, struct err *err)
 {
 	if (f->asked || frame->body.len != JOB_KEY_LEN)
 		return (err_set(err, ERR_TRANSIENT, "job broke the protocol"));
 	f->asked = 1;
-	return (send_request(f, (const uint8_t *)frame->body.data, err));
+	memcpy(f->child_key, frame->body.data, JOB_KEY_LEN);
+	f->keys = collect(f);
+	drop_given_back(f);
+	if (resolve_start(f->core, f->keys, f->child_key, &resolve_events, f,
+	    &f->resolve, err) == -1)
+		return (-1);
+	return (f->resolve ? 0 : send_request(f, err));
 }
 
 static int
@@ -257,6 +296,30 @@ on_key(struct fetch *f, const struct frame *frame, struct err *err)
 		return (err_set(err, ERR_TRANSIENT, "job broke the protocol"));
 	return (keys_stream_new(f->core->keys, frame->body.data,
 	    frame->body.len, &f->stream, err));
+}
+
+/* An item that failed for want of what could not be resolved says why; that is
+ * no fault of its store. */
+static void
+blame_resolve(struct fetch *f, const struct item *item, struct job_item *m)
+{
+	cleanup_strmap struct strmap *keys = NULL;
+	const struct resolve_failure *why = NULL;
+	size_t i;
+
+	if (m->outcome != JOB_FAILED || !f->resolve)
+		return;
+	keys = strmap_new(NULL);
+	wanted(f->core, item, keys);
+	for (i = strmap_next(keys, 0); i && !why; i = strmap_next(keys, i))
+		why = resolve_failed(f->resolve, strmap_key(keys, i));
+	if (!why)
+		return;
+	m->err_kind = why->kind;
+	m->http_status = 0;
+	*m->store = '\0';
+	free(m->error);
+	m->error = str_dup(why->text);
 }
 
 /* 1: the job is over, the fetch is gone. */
@@ -274,6 +337,7 @@ on_item(struct fetch *f, const struct frame *frame, struct err *err)
 	}
 	item = STEAL(f->items[m.index]);
 	f->left--;
+	blame_resolve(f, item, &m);
 	result_item(f->core, item, f->stream, &m);
 	job_item_clear(&m);
 	/* A store that does not answer: no use to try the others one by

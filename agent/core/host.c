@@ -29,11 +29,21 @@ resolve(const struct core *c, const struct host_projection *hp,
 	const struct run_config *cfg = c->cfg;
 	size_t i;
 
+	/* In a cluster, below a folder of its namespace. */
+	if (hp->path[0] != '/' && !cfg->manifests)
+		return (str_fmt("%s/%s/%s", cfg->host_dirs[0], hp->meta.ns,
+		    hp->path));
 	if (hp->path[0] != '/')
 		return (str_fmt("%s/%s", cfg->host_dirs[0], hp->path));
 	for (i = 0; i < cfg->nhost_dirs; i++)
 		if (cfg->manifests && is_below(hp->path, cfg->host_dirs[i]))
 			return (str_dup(hp->path));
+	if (!cfg->manifests) {
+		err_set(err, ERR_INVALID, "spec.path: %s is absolute: in a "
+		    "cluster name a path relative to %s/%s", hp->path,
+		    cfg->host_dirs[0], hp->meta.ns);
+		return (NULL);
+	}
 	err_set(err, ERR_INVALID, "spec.path: %s lies below none of "
 	    "--host-dirs: name a path relative to %s, or start the agent with "
 	    "that directory", hp->path, cfg->host_dirs[0]);
@@ -397,6 +407,22 @@ host_settle(struct core *c)
 			try_begin(c, p, entry_of(c, p));
 	}
 	sweep(c);
+}
+
+void
+hosts_selected(struct core *c)
+{
+	cleanup_free const char **names = NULL;
+	struct projection *p;
+	size_t i, n;
+
+	names = strmap_sorted(c->projections, &n);
+	for (i = 0; i < n; i++) {
+		p = strmap_get(c->projections, names[i]);
+		if (p)
+			projection_apply(c, p);
+	}
+	host_settle(c);
 }
 
 void

@@ -22,6 +22,10 @@ item_free(struct item *i)
 {
 	claims_clear(&i->claims);
 	content_unref(i->content);
+	free(i->secret.target);
+	free(i->secret.version);
+	free(i->secret.data_hash);
+	free(i->secret.seen);
 	free(i->users);
 	free(i->reason);
 	free(i->message);
@@ -58,6 +62,12 @@ item_say(struct item *i, const char *reason, const char *message,
 
 int
 item_ready(const struct item *i)
+{
+	return (item_fetched(i) && !i->secret.failed);
+}
+
+int
+item_fetched(const struct item *i)
 {
 	return (i->outcome == JOB_READY || i->outcome == JOB_UNCHANGED_NONE ||
 	    i->outcome == JOB_DELETED);

@@ -31,6 +31,30 @@ enum item_origin { ITEM_FROM_STORE, ITEM_FROM_SEAL, ITEM_FROM_BUNDLE };
  * and the record stay; gone, from files too. */
 enum item_gone { ITEM_HELD, ITEM_EXPIRED, ITEM_WITHDRAWN };
 
+/* Its Kubernetes Secret, as this process knows it (core/secrets.h). */
+enum secret_state { SECRET_IDLE, SECRET_QUEUED, SECRET_RUNNING };
+
+struct item_secret {
+	enum secret_state state;
+	TAILQ_ENTRY(item) next;
+	int urgent;		/* in which queue */
+	int again;		/* something changed while it was running */
+	int known;		/* what follows is of our last write here */
+	int deleted;		/* it was a delete */
+	uint8_t hash[RECORD_HASH_LEN];	/* of the content */
+	char *target, *version;
+	char *data_hash;	/* as annotated */
+	int creation;		/* enum es_creation, of then */
+	int64_t written_at;	/* boot ms */
+	char *seen;		/* resourceVersion in our watch, "" when there
+				 * is none; NULL not watched */
+	int64_t seen_until;	/* boot ms; till then it may be another
+				 * node's doing */
+	int failed;		/* the last write; the item says why */
+	unsigned failures;	/* in a row */
+	struct due due;
+};
+
 struct core;
 struct delivery;
 struct group;
@@ -41,7 +65,8 @@ struct item {
 	char *ns, *name;
 	struct claims claims;
 	int64_t unclaimed_at;	/* boot ms, when there is no claim */
-	unsigned waiting;	/* publishes that wait for it */
+	unsigned waiting;	/* publishes and pods that wait for it */
+	int64_t waits_since;	/* boot ms, of the pods */
 	struct delivery **users;	/* told of every news; borrowed */
 	size_t nusers;
 
@@ -75,6 +100,8 @@ struct item {
 	enum item_gone gone;
 	struct due age_due;
 	struct content *content;	/* NULL: nothing is cached */
+	int64_t lease_since;	/* see core/lease.c, wall ms; 0 none */
+	struct item_secret secret;
 };
 
 struct item *item_new(const char *ns, const char *name);
@@ -83,7 +110,9 @@ void item_free(struct item *i);
 /* item_say(i, reason, message, error): copies; ${error} may be NULL. */
 void item_say(struct item *i, const char *reason, const char *message,
     const char *error);
-/* item_ready(i): the last attempt succeeded. */
+/* item_ready(i): the last attempt succeeded, its Secret included; item_fetched:
+ * whatever became of the Secret. */
 int item_ready(const struct item *i);
+int item_fetched(const struct item *i);
 
 #endif

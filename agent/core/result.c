@@ -5,6 +5,8 @@
 #include "base/mem.h"
 #include "core/age.h"
 #include "core/core_internal.h"
+#include "core/line.h"
+#include "core/secrets.h"
 #include "core/state.h"
 
 /* --- stores and hosts --------------------------------------------------- */
@@ -255,9 +257,13 @@ settle(struct core *c, struct item *item)
 	}
 	age_settle(c, item);
 	state_news(c);
-	core_report(c, item);
+	/* What becomes of its Secret is part of its condition. */
+	if (!secrets_settle(c, item, item->outcome == JOB_READY ||
+	    item->outcome == JOB_DELETED) || !item_fetched(item))
+		core_report(c, item);
 	sync_schedule(c, item);
 	deliver_news(c, item);
+	line_settle(c);
 }
 
 void

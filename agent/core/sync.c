@@ -6,8 +6,12 @@
 #include "base/mem.h"
 #include "core/age.h"
 #include "core/core_internal.h"
+#include "core/lease.h"
+#include "core/line.h"
+#include "core/pods.h"
 #include "core/refs.h"
 #include "core/report.h"
+#include "core/secrets.h"
 #include "core/state.h"
 #include "model/refresh.h"
 
@@ -49,10 +53,46 @@ priority_of(const struct item *item)
 	return (item->version ? PRIORITY_REFRESH : PRIORITY_FIRST);
 }
 
+/* What is not there may still be on its way. */
+static int
+is_on_its_way(const struct core *c, const char *key)
+{
+	const char *ns = strchr(key, '/') + 1;
+	cleanup_free char *kind = str_ndup(key, (size_t)(ns - 1 - key));
+	cleanup_free char *in = str_ndup(ns, strcspn(ns, "/"));
+
+	return (!catalog_find(c->catalog, key) && c->source &&
+	    !c->source->ops->has_list(c->source, kind, in));
+}
+
+static int
+is_incomplete(const struct core *c, const struct item *item,
+    const struct entry *e)
+{
+	cleanup_free char *key = NULL;
+	char **stores;
+	size_t i, n;
+	int rc = 0;
+
+	if (!e) {
+		key = object_key("ExternalSecret", item->ns, item->name);
+		return (is_on_its_way(c, key));
+	}
+	if (!e->es)
+		return (0);
+	stores = plan_stores(e->es, &n);
+	for (i = 0; i < n; i++)
+		rc |= is_on_its_way(c, stores[i]);
+	plan_stores_free(stores, n);
+	return (rc);
+}
+
 /* The object cannot be fetched, and why: no time will change that. */
 static int
 is_unusable(struct core *c, struct item *item, const struct entry *e)
 {
+	if (is_incomplete(c, item, e))
+		return (1);
 	if (e && !*e->rejected && e->es)
 		return (0);
 	if (e) {
@@ -87,11 +127,15 @@ next_attempt(struct core *c, struct item *item, const struct entry *e)
 	int64_t wall = schedule_wall(c->schedule), due, last;
 	uint32_t random;
 
+	record_random(&random, sizeof(random));
+	due = lease_due(c, item, e, random);
+	if (due)
+		return (due);
 	if (item->failures)
 		return (item->tried_at + schedule_backoff_ms(item->failures));
 	if (item->outcome == 0)
 		return (now);
-	if (!item_ready(item))
+	if (!item_fetched(item))
 		return (CLAIM_FOREVER);	/* skipped: only a change helps */
 	/* A clock that was set back does not put a refresh off. */
 	last = item->synced_at < wall ? item->synced_at : wall;
@@ -100,7 +144,6 @@ next_attempt(struct core *c, struct item *item, const struct entry *e)
 		return (CLAIM_FOREVER);
 	if (due <= wall)
 		return (now);
-	record_random(&random, sizeof(random));
 	due = schedule_early_ms(e->es, last, due, random);
 	return (due - wall > INT64_MAX - now ? CLAIM_FOREVER :
 	    now + (due - wall));
@@ -147,9 +190,11 @@ forget(struct core *c, struct item *item)
 	schedule_cancel(c->schedule, &item->claims_due);
 	schedule_cancel(c->schedule, &item->age_due);
 	plan_remove(c->plan, item);
+	secrets_forget(c, item);
 	cache_drop(&c->cache, &item->content);
 	strmap_del(c->items, item->key);
 	state_news(c);
+	line_settle(c);
 }
 
 /* After any change of the claims: when is the next look at them due? */
@@ -179,7 +224,8 @@ on_claims(void *arg)
 	if (item->claims.n) {
 		claims_expire(&item->claims, now);
 		claims_settle(c, item, now);
-	} else if (item->state == ITEM_RUNNING) {
+	} else if (item->state == ITEM_RUNNING ||
+	    item->secret.state == SECRET_RUNNING) {
 		/* A job writes into it; that ends by its deadline. */
 		schedule_at(c->schedule, &item->claims_due,
 		    now + CLAIM_FORGET_MS);
@@ -210,7 +256,9 @@ item_get(struct core *c, const char *ns, const char *name)
 	due_init(&item->due, on_due, item);
 	due_init(&item->claims_due, on_claims, item);
 	due_init(&item->age_due, on_age, item);
+	due_init(&item->secret.due, secrets_due, item);
 	strmap_put(c->items, item->key, item);
+	line_settle(c);
 	return (item);
 }
 
@@ -234,30 +282,50 @@ sync_claim(struct core *c, const char *ns, const char *name,
 	int first;
 
 	first = item->claims.n == 0;
-	claims_put(&item->claims, claim, until);
+	if (claims_put(&item->claims, claim, until))
+		line_settle(c);
 	claims_settle(c, item, schedule_now(c->schedule));
 	if (first)
 		sync_schedule(c, item);
+	else
+		secrets_settle(c, item, 0);
 	return (item);
 }
 
 void
 sync_unclaim(struct core *c, struct item *item, const char *claim)
 {
-	if (claims_drop(&item->claims, claim))
-		claims_settle(c, item, schedule_now(c->schedule));
+	if (!claims_drop(&item->claims, claim))
+		return;
+	claims_settle(c, item, schedule_now(c->schedule));
+	secrets_settle(c, item, 0);
+	line_settle(c);
+}
+
+void
+sync_lease(struct core *c, struct item *item)
+{
+	if (item->state == ITEM_RUNNING)
+		return;
+	plan_remove(c->plan, item);
+	sync_schedule(c, item);
 }
 
 void
 sync_urgent(struct core *c, struct item *item)
 {
 	int64_t now = schedule_now(c->schedule);
-	int64_t at = item->tried_at + URGENT_MS;
+	int64_t at = item->tried_at + URGENT_MS, turn;
 	const struct entry *e = sync_entry(c, item);
 
-	if (!c->synced || !e || !e->es || *e->rejected ||
-	    (item->content && age_may_mount(c, item, NULL)))
+	if (!c->synced || !e || !e->es || *e->rejected)
 		return;
+	secrets_urgent(c, item);
+	if (item->content && age_may_mount(c, item, NULL))
+		return;
+	turn = lease_due(c, item, e, 0);
+	if (at < turn)
+		at = turn;
 	if (item->state == ITEM_QUEUED)
 		plan_add(c->plan, c->catalog, item, e->es, PRIORITY_WAITING);
 	else if (item->state == ITEM_IDLE && item->due.pos &&
@@ -351,6 +419,31 @@ dependents_changed(struct core *c, const struct strmap *changes)
 	}
 }
 
+void
+sync_reference(struct core *c, const char *key)
+{
+	cleanup_strmap struct strmap *changes = strmap_new(NULL);
+
+	strmap_put(changes, key, NULL);
+	dependents_changed(c, changes);
+}
+
+void
+sync_listed(struct core *c, const char *ns)
+{
+	struct item *item;
+	size_t i;
+
+	for (i = strmap_next(c->items, 0); i; i = strmap_next(c->items, i)) {
+		item = strmap_val(c->items, i);
+		if (item->state == ITEM_IDLE && !item->outcome &&
+		    (!*ns || str_eq(item->ns, ns))) {
+			sync_schedule(c, item);
+			deliver_news(c, item);
+		}
+	}
+}
+
 static void
 es_changed(struct core *c, const char *key)
 {
@@ -358,9 +451,14 @@ es_changed(struct core *c, const char *key)
 	const struct entry *e = catalog_find(c->catalog, key);
 
 	/* The key's rest is the item's key. */
+	if (c->pods)
+		pods_target(c->pods, name);
+	if (!e)
+		lease_drop(c, name);
 	claim_by_annotation(c, e, strmap_get(c->items, name));
 	if (strmap_has(c->items, name))
 		item_changed(c, strmap_get(c->items, name), 0);
+	line_settle(c);
 }
 
 /* A store that was edited starts with a clean record. */
@@ -405,6 +503,9 @@ apply(struct core *c, const struct strmap *changes)
 		dependents_changed(c, changes);
 	host_settle(c);
 	pump_soon(c);
+	/* They are sealed, too. */
+	if (c->line)
+		state_touch(c);
 }
 
 void
@@ -503,6 +604,7 @@ sync_pump(struct core *c)
 	plan_unblock(c->plan, BLOCKED_SLOW);
 	if (c->source && c->source->ops->pump(c->source))
 		return;
+	secrets_pump(c);
 	while (jobs_room(c->jobs) && (g = plan_next(c->plan)))
 		if (pump_one(c, g) == -1)
 			return;
@@ -515,8 +617,15 @@ sync_why(const struct core *c, const struct item *item)
 
 	cleanup_free char *policy = NULL;
 
+	if (!c->synced && c->line)
+		return (str_fmt("the API server's objects are not read yet%s%s",
+		    line_problem(c) ? ": " : "", str_or(line_problem(c), "")));
 	if (!c->synced)
 		return (str_dup("the manifests are not read yet"));
+	if (!item->outcome && is_incomplete(c, item, sync_entry(c, item)))
+		return (str_fmt("the objects of namespace %s are not read "
+		    "yet%s%s", item->ns, line_problem(c) ? ": " : "",
+		    str_or(line_problem(c), "")));
 	if (item->content && !age_may_mount(c, item, &policy))
 		return (str_fmt("%s: %s", policy, str_or(item->error,
 		    item->message)));
