@@ -65,7 +65,8 @@ JOB_MODS := job provider generator kube auth seal value net model ipc base
 
 LIBS_core := -luv -lsodium -lnghttp2 -lprotobuf-c -lcjson
 LIBS_job := -lcurl -lssl -lcrypto -lcjson -lyaml -lsodium -lre2 -lstdc++ -lcrypt
-LIBS_all := $(sort $(LIBS_core) $(LIBS_job)) -lm
+LIBS_link := -luv -lcurl -lssl -lcrypto -lcjson -lyaml -lmicrohttpd
+LIBS_all := $(sort $(LIBS_core) $(LIBS_link) $(LIBS_job)) -lm
 
 all: $(PROGRAMS)
 

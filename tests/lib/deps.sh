@@ -6,7 +6,7 @@ set -eu
 
 build="gcc g++ make libc6-dev libuv1-dev libsodium-dev libnghttp2-dev
  libprotobuf-c-dev protobuf-c-compiler libcjson-dev libyaml-dev
- libcurl4-openssl-dev libssl-dev libre2-dev libcrypt-dev"
+ libcurl4-openssl-dev libmicrohttpd-dev libssl-dev libre2-dev libcrypt-dev"
 test="libcmocka-dev python3 openssl binutils tzdata"
 clang="clang libclang-rt-14-dev llvm"
 image="python3 ca-certificates tzdata"
