@@ -6,7 +6,6 @@
 #include "base/mem.h"
 #include "kube/client.h"
 #include "net/http.h"
-#include "net/url.h"
 
 #define RETRY_MIN_MS 200u
 #define RETRY_MAX_MS 1000u
@@ -16,23 +15,6 @@ struct kube_client {
 	struct http_client *http;
 	struct secret *bearer;	/* "Bearer …"; NULL: by certificate */
 };
-
-/* A name for the certificate is the URL's host; where to is kept. */
-static int
-named_url(const struct kube_config *c, char **ret_url, char **ret_to,
-    struct err *err)
-{
-	cleanup_url struct url u = { 0 };
-	char *port;
-
-	if (url_parse(c->server, &u, err) == -1)
-		return (-1);
-	*ret_to = url_host_port(&u);
-	port = strrchr(*ret_to, ':');
-	*ret_url = str_fmt("https://%s%s%s", c->tls_server_name,
-	    port != NULL ? port : "", u.path);
-	return (0);
-}
 
 int
 kube_client_new(const struct kube_config *c, uint32_t timeout_ms,
@@ -47,11 +29,10 @@ kube_client_new(const struct kube_config *c, uint32_t timeout_ms,
 		.max_retries = 2, .retry_min_ms = RETRY_MIN_MS,
 		.retry_max_ms = RETRY_MAX_MS };
 
-	if (c->tls_server_name != NULL && named_url(c, &url, &to, err) == -1)
+	if (kube_config_address(c, &url, &to, err) == -1)
 		return (err_wrap(err, "API server"));
 	o.connect_to = to;
-	if (http_client_new(url != NULL ? url : c->server, &o, &k->http,
-	    err) == -1)
+	if (http_client_new(url, &o, &k->http, err) == -1)
 		return (err_wrap(err, "API server"));
 	if (c->token != NULL) {
 		buf_adds(&bearer, "Bearer ");

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/yaml.h"
 #include "kube/config.h"
+#include "net/url.h"
 
 /* The kubeconfig is client-go's (tools/clientcmd/api/v1/types.go). */
 
@@ -113,6 +114,27 @@ kube_config_account(int dirfd, const char *server, struct kube_config *ret,
 	}
 	kube_config_clear(&c);
 	return (err_wrap(err, "the pod's account"));
+}
+
+int
+kube_config_address(const struct kube_config *c, char **ret_url,
+    char **ret_connect_to, struct err *err)
+{
+	cleanup_url struct url u = { 0 };
+	const char *port;
+
+	*ret_connect_to = NULL;
+	if (c->tls_server_name == NULL) {
+		*ret_url = str_dup(c->server);
+		return (0);
+	}
+	if (url_parse(c->server, &u, err) == -1)
+		return (-1);
+	*ret_connect_to = url_host_port(&u);
+	port = strrchr(*ret_connect_to, ':');
+	*ret_url = str_fmt("https://%s%s%s", c->tls_server_name,
+	    port != NULL ? port : "", u.path);
+	return (0);
 }
 
 void

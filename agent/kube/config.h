@@ -50,6 +50,12 @@ void kube_config_clear(struct kube_config *c);
  * caller's; NULL outside of a cluster. */
 char *kube_config_server(void);
 
+/* kube_config_address: what an HTTP client is to be told: the base URL, whose
+ * host is the name that the certificate is for, and http_options' connect_to
+ * (NULL: none).  The caller's. */
+int kube_config_address(const struct kube_config *c, char **ret_url,
+    char **ret_connect_to, struct err *err);
+
 /* kube_token_claims: of the account's token, unverified (it is our own): the
  * node that it is bound to and when it ends (wall s); "" and 0 when absent.
  * The strings are the caller's. */

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "net/http.h"
+#include "net/http_curl.h"
 #include "net/http_internal.h"
 #include "net/retry.h"
 #include "net/url.h"
@@ -22,20 +23,14 @@
 #define STATUS_MIN 100L
 #define STATUS_MAX 999L
 #define HEADERS_MAX 64
-#define HEADER_MAX (64u << 10)
 /* A peer that drips: slower than this for that long is given up. */
 #define SLOW_BYTES_S 64L
 #define SLOW_FOR_S 10L
-#define DETAIL_MAX 200
 
 struct http_client {
 	CURL *curl;		/* of the last attempt; NULL before the first */
 	CURLSH *connections;	/* … which outlive it */
-	struct url url;
-	char *host;		/* "host:port" */
-	struct http_tls *tls;	/* NULL for http:// */
-	struct curl_slist *connect_to;	/* NULL: as the URL says */
-	char *proxy, *no_proxy;	/* "" none */
+	struct http_peer peer;
 	uint32_t connect_timeout_ms, timeout_ms;
 	size_t response_max;
 	int max_retries;
@@ -92,30 +87,6 @@ http_global(struct err *err)
 
 /* --- clients ------------------------------------------------------------- */
 
-static char *
-env_either(const char *upper, const char *lower)
-{
-	const char *v = getenv(lower);
-
-	if (v == NULL)
-		v = getenv(upper);
-	return (str_dup(v != NULL ? v : ""));
-}
-
-/* As curl reads the environment, but HTTP_PROXY in capitals counts too: we
- * are no CGI program. */
-static void
-read_proxy(struct http_client *c)
-{
-	c->proxy = c->url.tls ? env_either("HTTPS_PROXY", "https_proxy") :
-	    env_either("HTTP_PROXY", "http_proxy");
-	if (c->proxy[0] == '\0') {
-		free(c->proxy);
-		c->proxy = env_either("ALL_PROXY", "all_proxy");
-	}
-	c->no_proxy = env_either("NO_PROXY", "no_proxy");
-}
-
 static void
 set_limits(struct http_client *c, const struct http_options *o)
 {
@@ -138,18 +109,9 @@ http_client_new(const char *base_url, const struct http_options *opts,
 		return (-1);
 	c = mem_alloc(sizeof(*c));
 	set_limits(c, opts);
-	if (url_parse(base_url, &c->url, err) == -1 || (c->url.tls &&
-	    http_tls_new(opts->ca_pem, opts->cert_pem, opts->key_pem, &c->tls,
-	    err) == -1)) {
+	if (http_peer_init(&c->peer, base_url, opts, err) == -1) {
 		http_client_free(c);
 		return (-1);
-	}
-	c->host = url_host_port(&c->url);
-	read_proxy(c);
-	if (opts->connect_to != NULL) {
-		cleanup_free char *to = str_fmt("::%s", opts->connect_to);
-
-		c->connect_to = curl_slist_append(NULL, to);
 	}
 	c->connections = curl_share_init();
 	if (c->connections == NULL || curl_share_setopt(c->connections,
@@ -168,21 +130,14 @@ http_client_free(struct http_client *c)
 		return;
 	curl_easy_cleanup(c->curl);
 	curl_share_cleanup(c->connections);
-	curl_slist_free_all(c->connect_to);
-	http_tls_free(c->tls);
-	url_clear(&c->url);
-	free(c->host);
-	if (c->proxy != NULL)
-		secret_wipe(c->proxy, strlen(c->proxy));
-	free(c->proxy);
-	free(c->no_proxy);
+	http_peer_clear(&c->peer);
 	free(c);
 }
 
 const char *
 http_client_host(const struct http_client *c)
 {
-	return (c->host);
+	return (c->peer.host);
 }
 
 unsigned
@@ -227,55 +182,7 @@ on_head(char *p, size_t size, size_t n, void *arg)
 	return (0);
 }
 
-static CURLcode
-on_ssl(CURL *curl, void *ssl_ctx, void *arg)
-{
-	(void)curl;
-	return (http_tls_apply(arg, ssl_ctx) == 0 ? CURLE_OK :
-	    CURLE_SSL_CERTPROBLEM);
-}
-
 /* --- what goes out ------------------------------------------------------- */
-
-/* RFC 9110: a token, and a value on one line. */
-static int
-header_ok(const char *name, const char *value, size_t len)
-{
-	if (*name == '\0' || len > HEADER_MAX)
-		return (0);
-	for (const char *p = name; *p != '\0'; p++)
-		if (*p <= ' ' || *p >= 0x7f || strchr("\"(),/:;<=>?@[\\]{}",
-		    *p) != NULL)
-			return (0);
-	for (size_t i = 0; i < len; i++)
-		if (((unsigned char)value[i] < ' ' && value[i] != '\t') ||
-		    value[i] == 0x7f)
-			return (0);
-	return (1);
-}
-
-static int
-add_header(struct exchange *x, const char *name, const char *value,
-    size_t len, struct err *err)
-{
-	cleanup_buf struct buf line = BUF_SECRET(HEADER_MAX + 256);
-	struct curl_slist *more;
-
-	if (!header_ok(name, value, len))
-		return (err_set(err, ERR_INVALID, "a header's name is not a "
-		    "token, or its value holds a control character"));
-	buf_adds(&line, name);
-	/* curl's word for a header without a value. */
-	buf_adds(&line, len == 0 ? ";" : ": ");
-	buf_add(&line, value, len);
-	if (buf_finish(&line, "a header", err) == -1)
-		return (-1);
-	more = curl_slist_append(x->headers, buf_str(&line));
-	if (more == NULL)
-		return (err_set(err, ERR_INTERNAL, "libcurl: no memory"));
-	x->headers = more;
-	return (0);
-}
 
 static int
 add_headers(struct exchange *x, struct err *err)
@@ -292,10 +199,10 @@ add_headers(struct exchange *x, struct err *err)
 		size_t len = h->secret != NULL ? secret_len(h->secret) :
 		    strlen(h->value);
 
-		if (add_header(x, h->name, v, len, err) == -1)
+		if (http_curl_header(&x->headers, h->name, v, len, err) == -1)
 			return (-1);
 	}
-	if (req->body != NULL && add_header(x, "Content-Type",
+	if (req->body != NULL && http_curl_header(&x->headers, "Content-Type",
 	    str_or(req->content_type, "application/json"),
 	    strlen(str_or(req->content_type, "application/json")), err) == -1)
 		return (-1);
@@ -312,9 +219,7 @@ set_request(struct exchange *x, const char *url)
 	CURL *h = x->c->curl;
 
 	curl_easy_setopt(h, CURLOPT_URL, url);
-	curl_easy_setopt(h, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(h, CURLOPT_HTTPHEADER, x->headers);
-	curl_easy_setopt(h, CURLOPT_USERAGENT, "nodeseal/" NODESEAL_VERSION);
 	if (req->body != NULL) {
 		curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE,
 		    (curl_off_t)secret_len(req->body));
@@ -332,7 +237,6 @@ set_bounds(const struct exchange *x, struct incoming *in, int64_t left_ms)
 	CURL *h = c->curl;
 	long slow_s = (long)(x->timeout_ms / 2000);
 
-	curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, (long)left_ms);
 	curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS,
 	    (long)c->connect_timeout_ms);
@@ -355,91 +259,19 @@ static void
 set_peer(const struct exchange *x)
 {
 	struct http_client *c = x->c;
-	CURL *h = c->curl;
 
-	curl_easy_setopt(h, CURLOPT_ERRORBUFFER, c->detail);
-	curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR,
-	    c->url.tls ? "https" : "http");
-	curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(h, CURLOPT_CONNECT_TO, c->connect_to);
-	curl_easy_setopt(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	curl_easy_setopt(h, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-	curl_easy_setopt(h, CURLOPT_PROXY, c->proxy);
-	curl_easy_setopt(h, CURLOPT_NOPROXY, c->no_proxy);
-	curl_easy_setopt(h, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-	if (c->tls == NULL)
-		return;
-	/* Trust comes from http_tls_apply and from nowhere else. */
-	curl_easy_setopt(h, CURLOPT_CAINFO, NULL);
-	curl_easy_setopt(h, CURLOPT_CAPATH, NULL);
-	curl_easy_setopt(h, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	curl_easy_setopt(h, CURLOPT_SSL_SESSIONID_CACHE, 0L);
-	curl_easy_setopt(h, CURLOPT_SSL_CTX_FUNCTION, on_ssl);
-	curl_easy_setopt(h, CURLOPT_SSL_CTX_DATA, c->tls);
+	curl_easy_setopt(c->curl, CURLOPT_ERRORBUFFER, c->detail);
+	curl_easy_setopt(c->curl, CURLOPT_HTTP_VERSION,
+	    (long)CURL_HTTP_VERSION_1_1);
+	http_curl_peer(c->curl, &c->peer);
 }
 
 /* --- what went wrong ----------------------------------------------------- */
-
-static const struct {
-	CURLcode code;
-	enum err_kind kind;
-	int sys;
-	const char *text;
-} failures[] = {
-	{ CURLE_COULDNT_RESOLVE_HOST, ERR_TRANSIENT, ECONNREFUSED,
-	    "cannot resolve the host name" },
-	{ CURLE_COULDNT_RESOLVE_PROXY, ERR_TRANSIENT, ECONNREFUSED,
-	    "cannot resolve the proxy's name" },
-	{ CURLE_COULDNT_CONNECT, ERR_TRANSIENT, ECONNREFUSED,
-	    "cannot connect" },
-	{ CURLE_OPERATION_TIMEDOUT, ERR_TRANSIENT, ETIMEDOUT, "timed out" },
-	{ CURLE_PARTIAL_FILE, ERR_TRANSIENT, 0, "the answer was cut short" },
-	{ CURLE_GOT_NOTHING, ERR_TRANSIENT, 0,
-	    "the connection was closed without an answer" },
-	{ CURLE_RECV_ERROR, ERR_TRANSIENT, 0, "the connection broke" },
-	{ CURLE_SEND_ERROR, ERR_TRANSIENT, 0, "the connection broke" },
-	{ CURLE_SSL_CONNECT_ERROR, ERR_TRANSIENT, ECONNREFUSED,
-	    "TLS hand-shake failed" },
-	{ CURLE_PEER_FAILED_VERIFICATION, ERR_DENIED, ECONNREFUSED,
-	    "certificate not accepted" },
-	{ CURLE_SSL_ISSUER_ERROR, ERR_DENIED, ECONNREFUSED,
-	    "certificate not accepted" },
-	{ CURLE_SSL_CERTPROBLEM, ERR_DENIED, ECONNREFUSED,
-	    "client certificate refused" },
-	{ CURLE_UNSUPPORTED_PROTOCOL, ERR_INVALID, 0,
-	    "the answer is not HTTP" },
-	{ CURLE_WEIRD_SERVER_REPLY, ERR_INVALID, 0, "the answer is not HTTP" },
-	{ CURLE_URL_MALFORMAT, ERR_INVALID, 0, "not a URL" },
-};
-
-/* curl's own words about TLS: nothing in them comes from headers or bodies,
- * but names in a certificate are the peer's. */
-static char *
-detail_text(const struct http_client *c)
-{
-	struct buf b = BUF_PLAIN(DETAIL_MAX + 4);
-
-	buf_adds(&b, ": ");
-	for (const char *p = c->detail; *p != '\0' && b.len < DETAIL_MAX; p++)
-		buf_addc(&b, *p < ' ' || *p >= 0x7f ? '?' : *p);
-	return (b.len > 2 ? buf_take(&b) : (buf_clear(&b), str_dup("")));
-}
-
-static int
-is_tls(CURLcode code)
-{
-	return (code == CURLE_SSL_CONNECT_ERROR || code ==
-	    CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CERTPROBLEM);
-}
 
 static int
 failed(const struct exchange *x, const struct incoming *in, CURLcode code,
     struct err *err)
 {
-	cleanup_free char *detail = is_tls(code) ? detail_text(x->c) :
-	    str_dup("");
-	long sys = 0;
-
 	if (in->head_too_large)
 		return (err_set(err, ERR_LIMIT,
 		    "the answer's head is larger than %u bytes",
@@ -448,19 +280,7 @@ failed(const struct exchange *x, const struct incoming *in, CURLcode code,
 		return (err_set(err, ERR_LIMIT,
 		    "the answer is larger than %zu bytes",
 		    x->c->response_max));
-	curl_easy_getinfo(x->c->curl, CURLINFO_OS_ERRNO, &sys);
-	for (size_t i = 0; i < ARRAY_LEN(failures); i++) {
-		if (failures[i].code != code)
-			continue;
-		if (code == CURLE_COULDNT_CONNECT && sys == ECONNREFUSED)
-			err_set(err, ERR_TRANSIENT, "connection refused");
-		else
-			err_set(err, failures[i].kind, "%s%s",
-			    failures[i].text, detail);
-		err->sys = failures[i].sys;
-		return (-1);
-	}
-	return (err_set(err, ERR_TRANSIENT, "%s", curl_easy_strerror(code)));
+	return (http_curl_failed(x->c->curl, code, x->c->detail, err));
 }
 
 /* --- one attempt --------------------------------------------------------- */
@@ -519,7 +339,7 @@ static int
 attempt(struct exchange *x, struct err *err)
 {
 	struct http_client *c = x->c;
-	cleanup_free char *url = str_fmt("%s%s", c->url.origin, x->target);
+	cleanup_free char *url = str_fmt("%s%s", c->peer.url.origin, x->target);
 	struct incoming in = { .body = &x->resp->body };
 	int64_t left = x->deadline_ms - now_ms();
 	long sent = 0;
@@ -567,15 +387,15 @@ follow(struct exchange *x, struct err *err)
 			    "redirected more than %d times", REDIRECTS_MAX));
 #ifdef WEAKEN_REDIRECT
 		if (strstr(x->location, "://") != NULL) {
-			free(x->c->url.origin);
-			x->c->url.origin = str_ndup(x->location, 8 +
+			free(x->c->peer.url.origin);
+			x->c->peer.url.origin = str_ndup(x->location, 8 +
 			    strcspn(x->location + 8, "/"));
 			target = str_dup(x->location + 8 +
 			    strcspn(x->location + 8, "/"));
 		} else
 #endif
-		if (url_redirect(&x->c->url, x->target, x->location, &target,
-		    err) == -1)
+		if (url_redirect(&x->c->peer.url, x->target, x->location,
+		    &target, err) == -1)
 			return (-1);
 		free(x->target);
 		x->target = target;
@@ -648,7 +468,7 @@ http_do(struct http_client *c, const struct http_request *req,
 #endif
 	x.timeout_ms = req->timeout_ms ? req->timeout_ms : c->timeout_ms;
 	x.deadline_ms = now_ms() + x.timeout_ms;
-	x.target = str_fmt("%s%s", c->url.path, req->path);
+	x.target = str_fmt("%s%s", c->peer.url.path, req->path);
 	if (!target_ok(req->path))
 		err_set(&own, ERR_INVALID, "not a path");
 	else if (add_headers(&x, &own) == 0)
@@ -657,8 +477,8 @@ http_do(struct http_client *c, const struct http_request *req,
 		/* What came of a broken answer is nobody's to read. */
 		buf_clear(&resp->body);
 		resp->status = 0;
-		err_wrap(&own, "%s %s%s%.*s", req->method, c->url.origin,
-		    c->url.path, (int)strcspn(req->path, "?"), req->path);
+		err_wrap(&own, "%s %s%s%.*s", req->method, c->peer.url.origin,
+		    c->peer.url.path, (int)strcspn(req->path, "?"), req->path);
 		err_move(err, &own);
 	}
 	curl_slist_free_all(x.headers);

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <sys/random.h>
+
 #include "net/retry.h"
 
 #define RETRY_AFTER_MAX_MS 10000u
@@ -32,4 +34,17 @@ retry_wait_ms(unsigned attempt, uint32_t min_ms, uint32_t max_ms,
 	wait = (uint64_t)min_ms << attempt;
 	return (wait > max_ms ? (max_ms < min_ms ? min_ms : max_ms) :
 	    (uint32_t)wait);
+}
+
+uint32_t
+retry_jitter_ms(unsigned attempt, uint32_t min_ms, uint32_t max_ms)
+{
+	uint32_t wait = retry_wait_ms(attempt, min_ms, max_ms, 0);
+	uint32_t chance = 0;
+
+	/* Without it, all is waited: later, never sooner. */
+	if (getrandom(&chance, sizeof(chance), GRND_NONBLOCK) !=
+	    (ssize_t)sizeof(chance))
+		return (wait);
+	return (wait - chance % (wait / 2 + 1));
 }

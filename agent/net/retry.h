@@ -18,5 +18,8 @@ int retry_worth(int status, enum err_kind kind);
  * a Retry-After of the peer wins up to 10 s. */
 uint32_t retry_wait_ms(unsigned attempt, uint32_t min_ms, uint32_t max_ms,
     uint32_t retry_after_ms);
+/* retry_jitter_ms(attempt, min, max): exponential with ceiling, then by chance
+ * between half of it and all, so that a thousand nodes do not come together. */
+uint32_t retry_jitter_ms(unsigned attempt, uint32_t min_ms, uint32_t max_ms);
 
 #endif
