@@ -124,7 +124,9 @@ landlock_enter(const struct sandbox_paths *paths, struct err *err)
 	    LANDLOCK_ACCESS_FS_EXECUTE, err) == -1 ||
 	    allow_beneath(ruleset, paths->write, FS_WRITE, err) == -1 ||
 	    (paths->write_fd > 0 && allow(ruleset, paths->write_fd,
-	    "a directory", FS_WRITE, err) == -1)))
+	    "a directory", FS_WRITE, err) == -1) ||
+	    (paths->read_fd > 0 && allow(ruleset, paths->read_fd,
+	    "a directory", FS_READ, err) == -1)))
 		return (-1);
 	if (syscall(SYS_landlock_restrict_self, ruleset, 0) == -1)
 		return (err_sys(err, "landlock_restrict_self"));

@@ -18,13 +18,15 @@ enum sandbox_role {
 	SANDBOX_ZYGOTE,		/* forks; children narrow further */
 	SANDBOX_READ,		/* one open file, no network, no open */
 	SANDBOX_FETCH,		/* network client, read-only resolver files */
-	SANDBOX_KUBE		/* the same, to the API server */
+	SANDBOX_KUBE,		/* the same, to the API server */
+	SANDBOX_LINK		/* the same, and a listening socket */
 };
 
 struct sandbox_paths {		/* for Landlock: beneath these only */
 	const char *const *read;	/* NULL-terminated, may be NULL */
 	const char *const *write;
 	int write_fd;		/* a directory, by its descriptor; 0 none */
+	int read_fd;		/* the same, for reading; 0 and -1 none */
 };
 
 struct sandbox_report {

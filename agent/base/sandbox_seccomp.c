@@ -31,7 +31,8 @@
 /* Which roles a system call is for. */
 enum { C = 1 << SANDBOX_CORE, Z = 1 << SANDBOX_ZYGOTE,
 	R = 1 << SANDBOX_READ, F = 1 << SANDBOX_FETCH, K = 1 << SANDBOX_KUBE,
-	ALL = C | Z | R | F | K, NET = Z | F | K, JOBS = Z | R | F | K };
+	L = 1 << SANDBOX_LINK, ALL = C | Z | R | F | K | L,
+	NET = Z | F | K | L, JOBS = Z | R | F | K | L };
 
 /*
  * A role's list is the rows that carry its letter.  The zygote's list holds
@@ -75,7 +76,7 @@ static const struct {
 	{ SYS_sysinfo, ALL }, { SYS_prlimit64, ALL }, { SYS_getcwd, NET | C },
 	{ SYS_prctl, ALL },
 	/* core: unix sockets, inotify, statvfs of volumes */
-	{ SYS_accept4, C }, { SYS_accept, C }, { SYS_inotify_init1, C },
+	{ SYS_accept4, C | L }, { SYS_accept, C | L }, { SYS_inotify_init1, C },
 	{ SYS_inotify_add_watch, C }, { SYS_inotify_rm_watch, C },
 	{ SYS_statfs, C }, { SYS_fstatfs, C }, { SYS_getdents64, C | NET },
 	{ SYS_pipe2, C | NET }, { SYS_faccessat, C | NET },
@@ -90,6 +91,8 @@ static const struct {
 	{ SYS_setsockopt, C | NET }, { SYS_getsockname, C | NET },
 	{ SYS_getpeername, C | NET }, { SYS_bind, NET },
 	{ SYS_sendmmsg, NET }, { SYS_recvmmsg, NET },
+	/* link: who asks for /metrics, and objects on their way to core */
+	{ SYS_listen, L }, { SYS_memfd_create, L },
 	/* the zygote and its children's way into their own list */
 	{ SYS_clone, Z }, { SYS_clone3, Z }, { SYS_wait4, Z },
 	{ SYS_waitid, Z }, { SYS_kill, Z }, { SYS_pidfd_open, Z },
@@ -152,7 +155,8 @@ build(enum sandbox_role role, struct sock_filter *f)
 	for (size_t i = 0; i < ARRAY_LEN(head); i++)
 		f[n++] = head[i];
 	for (size_t i = 0; (role == SANDBOX_FETCH || role == SANDBOX_KUBE ||
-	    role == SANDBOX_CORE) && i < ARRAY_LEN(threads_only); i++)
+	    role == SANDBOX_CORE || role == SANDBOX_LINK) &&
+	    i < ARRAY_LEN(threads_only); i++)
 		f[n++] = threads_only[i];
 	for (size_t i = 0; role == SANDBOX_CORE && i < ARRAY_LEN(unix_only);
 	    i++)

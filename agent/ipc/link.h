@@ -39,8 +39,8 @@
  *	LINK_POD	{struct link_pod} a pod of this node, new or changed
  *	LINK_POD_GONE	{ns, name, uid}
  *	    (pods are listed with kind "Pod", ns "")
- *	LINK_META	{struct link_meta} a Secret or ConfigMap that core asked to
- *			have watched: metadata alone
+ *	LINK_META	{struct link_meta} a Secret or ConfigMap that core
+ *			asked to have watched: metadata alone
  *	LINK_SYNCED	{} every list that was wanted at the start is complete
  *	LINK_REPORTED	{struct link_reported} the end of a LINK_REPORT
  *	LINK_SCRAPE	{u64 tag} somebody asks for /metrics
@@ -51,11 +51,15 @@
  * core -> link:
  *	LINK_WANT	{u8 on, ns} a claim of core's own needs that namespace
  *			(a publish, a HostProjection, a restored claim); pods'
- *			namespaces are link's own business
- *	LINK_WATCH	{u8 on, kind, ns, name} metadata of that Secret or ConfigMap; name ""
- *			all Secrets of the namespace with nodeseal.dev/managed
- *	LINK_REPORT	{struct link_report} write a status; reports of one object
- *			replace each other while they wait
+ *			namespaces are link's own business.  HostProjections
+ *			come from all namespaces, generators of a kind once an
+ *			ExternalSecret refers to one
+ *	LINK_WATCH	{u8 on, kind, ns, name} metadata of that Secret or
+ *			ConfigMap; name "" all Secrets of the namespace with
+ *			nodeseal.dev/managed.  LINK_UNWATCHED with a name
+ *			says that it cannot be had
+ *	LINK_REPORT	{struct link_report} write a status; reports of one
+ *			object replace each other while they wait
  *	LINK_EVENT	{struct link_event}
  *	LINK_READY	{u8 ready, why} for /readyz
  *	LINK_SCRAPED	{u64 tag, text} the agent's part of /metrics, in the

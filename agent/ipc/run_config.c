@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <sys/socket.h>
 #include <sys/stat.h>
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,12 +37,13 @@ struct flag {
 };
 
 #define AT(f) offsetof(struct run_config, f)
-#define CLUSTER "needs the API server, which this version does not speak to"
 #define BUNDLES "belongs to bundles, which this version does not have"
 
 static const struct flag flags[] = {
+	{ "kubeconfig", FLAG_STRING, AT(kubeconfig), 0, "FILE",
+	    "the API server to use (in a pod: its account)" },
 	{ "manifests", FLAG_STRING, AT(manifests), 0, "DIR",
-	    "watch this folder of manifests" },
+	    "no cluster: watch this folder of manifests" },
 	{ "node", FLAG_STRING, AT(node), 0, "NAME",
 	    "whose pods matter ($NODE_NAME, host name)" },
 	{ "class", FLAG_STRING, AT(class_name), 0, "NAME",
@@ -67,6 +70,8 @@ static const struct flag flags[] = {
 	    "allow host dirs that are not on tmpfs" },
 	{ "fsproj", FLAG_STRING, AT(fsproj), 0, "SOCKET",
 	    "a running nodeseal-fsproj" },
+	{ "listen", FLAG_STRING, AT(listen), 0, "ADDR:PORT",
+	    "/metrics, /livez, /readyz (:8080; --manifests: off)" },
 	{ "max-jobs", FLAG_INT, AT(max_jobs), 0, "N", "jobs at a time (4)" },
 	{ "log-level", FLAG_LEVEL, AT(log_level), 0, "LEVEL",
 	    "error, warn, info, debug (info)" },
@@ -90,8 +95,6 @@ static const struct flag flags[] = {
 	    "of core when started by root (65532)" },
 	{ "config", FLAG_STRING, AT(config), 0, "FILE",
 	    "lines of \"name = value\"" },
-	{ "kubeconfig", FLAG_LATER, 0, 0, NULL, CLUSTER },
-	{ "listen", FLAG_LATER, 0, 0, NULL, CLUSTER },
 	{ "bundles", FLAG_LATER, 0, 0, NULL, BUNDLES },
 	{ "issuer-key", FLAG_LATER, 0, 0, NULL, BUNDLES },
 };
@@ -384,6 +387,12 @@ defaults_late(struct run_config *c, const struct seen *seen)
 			c->claim_unclassed = c->manifests != NULL;
 	if (c->csi == -1)
 		c->csi = c->manifests == NULL;
+	if (c->manifests == NULL)
+		default_str(&c->listen, ":8080");
+	if (str_eq(c->listen, "")) {	/* said to be nowhere */
+		free(c->listen);
+		c->listen = NULL;
+	}
 	if (c->node == NULL)
 		c->node = env && *env ? str_dup(env) : host_name();
 	default_str(&c->class_name, "nodeseal");
@@ -416,6 +425,63 @@ check_absolute(const char *name, const char *path, struct err *err)
 	return (0);
 }
 
+/* Where the objects come from: a folder, or an API server that we can find
+ * (the kubelet names it in every container's environment). */
+static int
+check_source(const struct run_config *c, struct err *err)
+{
+	const char *host = getenv("KUBERNETES_SERVICE_HOST");
+
+	if (c->manifests != NULL && c->kubeconfig != NULL)
+		return (err_set(err, ERR_INVALID, "--manifests and "
+		    "--kubeconfig: name one of them: objects come from a "
+		    "folder or from an API server"));
+	if (c->manifests == NULL && c->kubeconfig == NULL &&
+	    str_or(host, "")[0] == '\0')
+		return (err_set(err, ERR_INVALID, "neither --manifests nor "
+		    "--kubeconfig, and not in a pod "
+		    "(KUBERNETES_SERVICE_HOST is not set): name one"));
+	return (0);
+}
+
+int
+run_config_listen(const char *s, char **ret_host, uint16_t *ret_port,
+    struct err *err)
+{
+	const char *colon = strrchr(s, ':');
+	size_t len = colon == NULL ? 0 : (size_t)(colon - s);
+	cleanup_free char *host = NULL;
+	uint8_t addr[16];
+	char *end = NULL;
+	long port = 0;
+
+	if (len >= 2 && s[0] == '[' && s[len - 1] == ']')
+		host = str_ndup(s + 1, len - 2);
+	else
+		host = str_ndup(s, len);
+	if (colon != NULL && colon[1] >= '0' && colon[1] <= '9')
+		port = strtol(colon + 1, &end, 10);
+	if (end == NULL || *end != '\0' || port < 1 || port > 65535 ||
+	    (host[0] != '\0' && inet_pton(s[0] == '[' ? AF_INET6 : AF_INET,
+	    host, addr) != 1))
+		return (err_set(err, ERR_INVALID, "--listen: %s: write "
+		    "ADDRESS:PORT, [IPV6]:PORT or :PORT", s));
+	*ret_host = STEAL(host);
+	*ret_port = (uint16_t)port;
+	return (0);
+}
+
+static int
+check_listen(const struct run_config *c, struct err *err)
+{
+	cleanup_free char *host = NULL;
+	uint16_t port;
+
+	if (c->listen == NULL)
+		return (0);
+	return (run_config_listen(c->listen, &host, &port, err));
+}
+
 static int
 check_paths(const struct run_config *c, struct err *err)
 {
@@ -424,6 +490,7 @@ check_paths(const struct run_config *c, struct err *err)
 	    check_absolute("run", c->run, err) == -1 ||
 	    check_absolute("kubelet-dir", c->kubelet_dir, err) == -1 ||
 	    check_absolute("csi-targets", c->csi_targets, err) == -1 ||
+	    check_absolute("kubeconfig", c->kubeconfig, err) == -1 ||
 	    check_absolute("fsproj", c->fsproj, err) == -1)
 		return (-1);
 	for (size_t i = 0; i < c->nhost_dirs; i++)
@@ -437,10 +504,7 @@ check_paths(const struct run_config *c, struct err *err)
 			return (err_set(err, ERR_INVALID,
 			    "--node-label: %s: write KEY=VALUE",
 			    c->node_labels[i]));
-	if (c->manifests == NULL)
-		return (err_set(err, ERR_INVALID, "--manifests: missing: this "
-		    "version serves a folder of manifests: name it"));
-	return (0);
+	return (check_source(c, err) == 0 ? check_listen(c, err) : -1);
 }
 
 int
@@ -496,7 +560,7 @@ run_config_help(void)
 {
 	cleanup_buf struct buf b = BUF_PLAIN(16384);
 
-	buf_adds(&b, "usage: nodeseal run --manifests DIR [FLAG …]\n");
+	buf_adds(&b, "usage: nodeseal run [--manifests DIR] [FLAG …]\n");
 	for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
 		const struct flag *f = &flags[i];
 		cleanup_free char *left = NULL;

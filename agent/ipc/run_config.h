@@ -22,6 +22,8 @@ struct run_config {
 	char *config;		/* file, NULL */
 	char *node;
 	char *manifests;	/* NULL: a cluster */
+	char *kubeconfig;	/* NULL: the in-cluster account */
+	char *listen;		/* "ADDR:PORT"; NULL: nowhere */
 	char *class_name;
 	int claim_unclassed;
 	char *state, *run;
@@ -58,6 +60,11 @@ struct run_config {
 int run_config_parse(int argc, char **argv, struct run_config *ret,
     struct err *err);
 void run_config_clear(struct run_config *c);
+/* run_config_listen(s, ret_host, ret_port, err): "ADDR:PORT" in its parts, an
+ * IPv6 address without its brackets, "" for every address; the host is the
+ * caller's. */
+int run_config_listen(const char *s, char **ret_host, uint16_t *ret_port,
+    struct err *err);
 /* run_config_help(): the table as text, fits a screen of 24 x 80 a page. */
 char *run_config_help(void);
 

@@ -17,6 +17,7 @@
 #define LONG_LIFE_MS 10000
 #define WAIT_FIRST_MS 100
 #define WAIT_MAX_MS 4000
+#define HIGH_FD 64		/* above every number that a child is given */
 
 /* Out of the way of the numbers that they are to have, then there. */
 static int
@@ -25,17 +26,16 @@ hand_over(const struct child *c)
 	int high[CHILD_MORE];
 
 	for (size_t i = 0; i < c->nmore; i++) {
-		high[i] = c->more[i] == -1 ? -1 : fcntl(c->more[i],
-		    F_DUPFD_CLOEXEC, KEEPER_CHILD_FD + 1 + CHILD_MORE);
-		if (high[i] == -1 && c->more[i] != -1)
+		int fd = c->more[i].fd;
+
+		high[i] = fd == -1 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, HIGH_FD);
+		if (high[i] == -1 && fd != -1)
 			return (-1);
 	}
 	for (size_t i = 0; i < c->nmore; i++) {
-		int at = KEEPER_CHILD_FD + 1 + (int)i;
-
 		if (high[i] == -1)
-			close(at);
-		else if (dup2(high[i], at) == -1)
+			close(c->more[i].at);
+		else if (dup2(high[i], c->more[i].at) == -1)
 			return (-1);
 	}
 	return (0);

@@ -13,12 +13,18 @@
  */
 #define CHILD_MORE 8
 
+/* A descriptor that a child finds under the number ${at}, or closed (-1). */
+struct child_fd {
+	int fd;
+	int at;
+};
+
 struct child {
 	const char *name;	/* for the log */
 	char **argv;		/* borrowed; argv[0] is the path */
 	uid_t uid;		/* it runs as this; (uid_t)-1: as we are */
 	int socket_type;	/* SOCK_STREAM, SOCK_SEQPACKET */
-	const int *more;	/* descriptors that follow; -1: left out */
+	const struct child_fd *more;
 	size_t nmore;		/* at most CHILD_MORE */
 	pid_t pid;		/* 0: not running */
 	int peer;		/* our end, until handed on; -1 */

@@ -40,7 +40,7 @@ struct listening {
 	int fd;
 };
 
-enum { FSPROJ, ZYGOTE, CORE, CHILDREN };
+enum { FSPROJ, ZYGOTE, LINK, CORE, CHILDREN };
 
 struct keeper {
 	const struct run_config *cfg;
@@ -52,7 +52,9 @@ struct keeper {
 	int signal_fd;
 	int notes_fd;		/* <run>/volumes */
 	/* KEEPER_STATE_FD and its followers; -1: not to be had */
-	int state[2 + KEY_SOURCES_MAX];
+	struct child_fd state[2 + KEY_SOURCES_MAX];
+	/* the account's folder, the kubeconfig */
+	struct child_fd api[2];
 	int fsproj_wanted;	/* --fsproj: connect (again) at fsproj_at */
 	int64_t fsproj_at;
 	int stopping;
@@ -118,6 +120,7 @@ give_all(struct keeper *k)
 	give(k, KEEPER_NOTES, "", k->notes_fd);
 	give_peer(k, &k->child[FSPROJ], KEEPER_FSPROJ);
 	give_peer(k, &k->child[ZYGOTE], KEEPER_ZYGOTE);
+	give_peer(k, &k->child[LINK], KEEPER_LINK);
 	for (size_t i = 0; i < k->nsockets; i++)
 		give(k, KEEPER_LISTEN, k->sockets[i].name, k->sockets[i].fd);
 	give(k, KEEPER_READY, "", -1);
@@ -197,7 +200,10 @@ open_folder(struct keeper *k)
 	cleanup_close int mounts = -1;
 	int fds[3], n = 0;
 
-	if (manifests_folder(k->cfg->manifests, &dir, &notify, &err) == 0) {
+	if (k->cfg->manifests == NULL)
+		err_set(&err, ERR_INVALID, "there is no --manifests");
+	else if (manifests_folder(k->cfg->manifests, &dir, &notify,
+	    &err) == 0) {
 		fds[n++] = dir;
 		fds[n++] = notify;
 		mounts = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
@@ -215,7 +221,8 @@ open_file(struct keeper *k, const char *name)
 {
 	cleanup_err struct err err = ERR_INIT;
 	cleanup_buf struct buf body = BUF_PLAIN(KEEPER_FRAME_MAX);
-	cleanup_close int fd = manifests_file(k->cfg->manifests, name, &err);
+	cleanup_close int fd = k->cfg->manifests == NULL ? -1 :
+	    manifests_file(k->cfg->manifests, name, &err);
 
 	wire_str(&body, name);
 	wire_str(&body, err_msg(&err));
@@ -360,17 +367,17 @@ static void
 open_sources(struct keeper *k)
 {
 	/* With slots there, a new key would open none of them. */
-	int fresh = faccessat(k->state[0], SLOTS_FILE, F_OK, 0) == -1;
+	int fresh = faccessat(k->state[0].fd, SLOTS_FILE, F_OK, 0) == -1;
 
 	for (size_t i = 0; i < k->cfg->nkey_sources; i++) {
 		cleanup_err struct err err = ERR_INIT;
 		struct key_source s;
 
 		if (key_source_parse(k->cfg->key_sources[i], &s, &err) == 0) {
-			k->state[2 + i] = key_source_open(&s, fresh, &err);
+			k->state[2 + i].fd = key_source_open(&s, fresh, &err);
 			key_source_clear(&s);
 		}
-		if (k->state[2 + i] == -1)
+		if (k->state[2 + i].fd == -1)
 			log_error("%s", err_msg(&err));
 	}
 }
@@ -380,44 +387,101 @@ prepare_state(struct keeper *k, struct err *err)
 {
 	cleanup_err struct err why = ERR_INIT;
 
-	if (place_state(k->cfg, &k->state[0], err) == -1)
+	if (place_state(k->cfg, &k->state[0].fd, err) == -1)
 		return (-1);
 	/* Less proof against an old file; core says so. */
-	if (place_witness(k->cfg, &k->state[1], &why) == -1)
+	if (place_witness(k->cfg, &k->state[1].fd, &why) == -1)
 		log_warn("%s", err_msg(&why));
 	open_sources(k);
+	return (0);
+}
+
+/* What job and link need to know of us to log as we do. */
+static char **
+log_words(const struct keeper *k, size_t *n, char **list)
+{
+	static const char *const levels[] = { "error", "warn", "info",
+		"debug" };
+
+	list = words(n, list, "--fd", "3", "--log-level",
+	    levels[k->cfg->log_level], "--log-format",
+	    k->cfg->log_format == LOG_JSON ? "json" : "text", NULL);
+	if (k->cfg->require_sandbox)
+		list = words(n, list, "--require-sandbox", NULL);
+	return (list);
+}
+
+static int
+prepare_zygote(struct keeper *k, struct err *err)
+{
+	struct child *c = &k->child[ZYGOTE];
+	cleanup_free char *path = program_path("nodeseal-job", err);
+	size_t n = 0;
+
+	if (path == NULL)
+		return (-1);
+	c->argv = log_words(k, &n, words(&n, NULL, path, "zygote", NULL));
+	c->uid = geteuid() == 0 ? k->cfg->user + 2 : (uid_t)-1;
+	c->socket_type = SOCK_STREAM;
+	c->more = k->api;
+	c->nmore = ARRAY_LEN(k->api);
+	return (0);
+}
+
+/* The line to the API server, and whoever asks for /metrics. */
+static int
+prepare_link(struct keeper *k, struct err *err)
+{
+	const struct run_config *cfg = k->cfg;
+	struct child *c = &k->child[LINK];
+	cleanup_free char *path = NULL;
+	size_t n = 0;
+
+	if (cfg->manifests != NULL && cfg->listen == NULL)
+		return (0);
+	if ((path = program_path("nodeseal-link", err)) == NULL)
+		return (-1);
+	c->argv = log_words(k, &n, words(&n, NULL, path, NULL));
+	c->argv = words(&n, c->argv, "--node", cfg->node, NULL);
+	if (cfg->listen != NULL)
+		c->argv = words(&n, c->argv, "--listen", cfg->listen, NULL);
+	if (cfg->kubeconfig != NULL)
+		c->argv = words(&n, c->argv, "--kubeconfig", cfg->kubeconfig,
+		    NULL);
+	c->uid = geteuid() == 0 ? cfg->user + 1 : (uid_t)-1;
+	c->socket_type = SOCK_STREAM;
+	c->more = k->api;
+	c->nmore = ARRAY_LEN(k->api);
+	return (0);
+}
+
+static int
+prepare_core(struct keeper *k, int argc, char **argv, struct err *err)
+{
+	struct child *c = &k->child[CORE];
+	cleanup_free char *self = program_path("nodeseal", err);
+	size_t n = 0;
+
+	if (self == NULL)
+		return (-1);
+	c->argv = words(&n, NULL, self, "_core", NULL);
+	for (int i = 0; i < argc; i++)
+		c->argv = words(&n, c->argv, argv[i], NULL);
+	c->uid = geteuid() == 0 ? k->cfg->user : (uid_t)-1;
+	c->socket_type = SOCK_STREAM;
+	c->more = k->state;
+	c->nmore = ARRAY_LEN(k->state);
 	return (0);
 }
 
 static int
 prepare_children(struct keeper *k, int argc, char **argv, struct err *err)
 {
-	static const char *const levels[] = { "error", "warn", "info",
-		"debug" };
-	uid_t uid = geteuid() == 0 ? k->cfg->user : (uid_t)-1;
-	struct child *z = &k->child[ZYGOTE], *c = &k->child[CORE];
-	cleanup_free char *job = program_path("nodeseal-job", err);
-	cleanup_free char *self = program_path("nodeseal", err);
-	size_t n = 0;
+	uid_t uid = geteuid() == 0 ? k->cfg->user : geteuid();
 
-	if (job == NULL || self == NULL)
+	if (prepare_zygote(k, err) == -1 || prepare_link(k, err) == -1 ||
+	    prepare_core(k, argc, argv, err) == -1)
 		return (-1);
-	z->argv = words(&n, NULL, job, "zygote", "--fd", "3", NULL);
-	z->argv = words(&n, z->argv, "--log-level", levels[k->cfg->log_level],
-	    "--log-format", k->cfg->log_format == LOG_JSON ? "json" : "text",
-	    NULL);
-	if (k->cfg->require_sandbox)
-		z->argv = words(&n, z->argv, "--require-sandbox", NULL);
-	z->uid = uid == (uid_t)-1 ? uid : uid + 2;
-	z->socket_type = SOCK_STREAM;
-	n = 0;
-	c->argv = words(&n, NULL, self, "_core", NULL);
-	for (int i = 0; i < argc; i++)
-		c->argv = words(&n, c->argv, argv[i], NULL);
-	c->uid = uid;
-	c->socket_type = SOCK_STREAM;
-	c->more = k->state;
-	c->nmore = ARRAY_LEN(k->state);
 	if (k->cfg->fsproj != NULL) {
 		k->fsproj_wanted = 1;
 		return (0);
@@ -490,6 +554,7 @@ stop_others(struct keeper *k)
 {
 	if (k->stopping && k->child[CORE].pid == 0) {
 		child_stop(&k->child[ZYGOTE], SIGTERM);
+		child_stop(&k->child[LINK], SIGTERM);
 		child_stop(&k->child[FSPROJ], SIGTERM);
 	}
 }
@@ -513,7 +578,8 @@ signals(struct keeper *k, int64_t now)
 static void
 start_due(struct keeper *k, int64_t now)
 {
-	static const uint16_t frames[] = { KEEPER_FSPROJ, KEEPER_ZYGOTE };
+	static const uint16_t frames[] = { KEEPER_FSPROJ, KEEPER_ZYGOTE,
+		KEEPER_LINK };
 
 	for (size_t i = 0; i < CHILDREN; i++) {
 		cleanup_err struct err err = ERR_INIT;
@@ -617,8 +683,11 @@ keeper_clear(struct keeper *k)
 	if (k->notes_fd != -1)
 		close(k->notes_fd);
 	for (size_t i = 0; i < ARRAY_LEN(k->state); i++)
-		if (k->state[i] != -1)
-			close(k->state[i]);
+		if (k->state[i].fd != -1)
+			close(k->state[i].fd);
+	for (size_t i = 0; i < ARRAY_LEN(k->api); i++)
+		if (k->api[i].fd != -1)
+			close(k->api[i].fd);
 }
 
 int
@@ -637,14 +706,18 @@ keeper_main(const struct run_config *cfg, int argc, char **argv,
 	setenv("LD_BIND_NOW", "1", 1);
 #endif
 	for (size_t i = 0; i < ARRAY_LEN(k.state); i++)
-		k.state[i] = -1;
+		k.state[i] = (struct child_fd){ -1, KEEPER_STATE_FD + (int)i };
+	k.api[0] = (struct child_fd){ -1, KEEPER_ACCOUNT_FD };
+	k.api[1] = (struct child_fd){ -1, KEEPER_KUBECONFIG_FD };
 	k.child[FSPROJ] = (struct child){ .name = "fsproj", .peer = -1 };
 	k.child[ZYGOTE] = (struct child){ .name = "zygote", .peer = -1 };
+	k.child[LINK] = (struct child){ .name = "link", .peer = -1 };
 	k.child[CORE] = (struct child){ .name = "core", .peer = -1 };
 	if (catch_signals(&k, err) == 0 &&
 	    place_directories(cfg, uid, err) == 0 &&
 	    place_notes(cfg, &k.notes_fd, err) == 0 &&
 	    prepare_state(&k, err) == 0 &&
+	    place_api(cfg, &k.api[0].fd, &k.api[1].fd, err) == 0 &&
 	    prepare_children(&k, argc, argv, err) == 0 &&
 	    bind_sockets(&k, err) == 0) {
 		start_due(&k, now_ms());

@@ -63,6 +63,29 @@ place_witness(const struct run_config *cfg, int *ret_fd, struct err *err)
 	return (0);
 }
 
+/* Where the kubelet mounts it (client-go rest.InClusterConfig). */
+#define ACCOUNT "/var/run/secrets/kubernetes.io/serviceaccount"
+
+int
+place_api(const struct run_config *cfg, int *ret_account,
+    int *ret_kubeconfig, struct err *err)
+{
+	if (cfg->manifests != NULL)
+		return (0);
+	if (cfg->kubeconfig != NULL) {
+		*ret_kubeconfig = open(cfg->kubeconfig, O_RDONLY | O_CLOEXEC);
+		if (*ret_kubeconfig == -1)
+			return (err_sys(err, "--kubeconfig: %s",
+			    cfg->kubeconfig));
+		return (0);
+	}
+	*ret_account = open(ACCOUNT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*ret_account == -1)
+		return (err_sys(err, "the pod's service account: %s: mount its "
+		    "token, or name a --kubeconfig", ACCOUNT));
+	return (0);
+}
+
 int
 place_notes(const struct run_config *cfg, int *ret_fd, struct err *err)
 {

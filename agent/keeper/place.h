@@ -28,6 +28,12 @@ int place_socket(const char *path, int *ret_fd, struct err *err);
 int place_state(const struct run_config *cfg, int *ret_fd, struct err *err);
 int place_witness(const struct run_config *cfg, int *ret_fd, struct err *err);
 
+/* place_api(cfg, ret_account, ret_kubeconfig, err): in a cluster, the folder of
+ * the in-cluster account or the kubeconfig, open for reading; -1 for what is
+ * not used. */
+int place_api(const struct run_config *cfg, int *ret_account,
+    int *ret_kubeconfig, struct err *err);
+
 /* place_notes(cfg, ret_fd, err): <run>/volumes (0600), for core to read and
  * write; it lives as long as the mounts do where --run is a tmpfs. */
 int place_notes(const struct run_config *cfg, int *ret_fd, struct err *err);

@@ -42,7 +42,10 @@ fits(const struct run_config *c)
 
 	if (c->help)
 		return;
-	if (!c->manifests || !c->class_name || !c->node || c->max_jobs < 1 ||
+	if ((!c->manifests && !c->kubeconfig &&
+	    !getenv("KUBERNETES_SERVICE_HOST")) ||
+	    (c->manifests && c->kubeconfig) || !c->class_name ||
+	    !c->node || c->max_jobs < 1 ||
 	    c->max_jobs > 1024 || c->nhost_dirs == 0 || c->user == 0 ||
 	    c->state[0] != '/' || c->run[0] != '/' ||
 	    c->csi_targets[0] != '/' || c->kubelet_dir[0] != '/' ||
