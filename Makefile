@@ -55,12 +55,14 @@ LDFLAGS_ALL := $(OPT) -pie -Wl,-z,relro,-z,now -Wl,--as-needed -Wl,--gc-sections
 
 # --- programs: the folders that each one links, lowest last ---------------
 
-PROGRAMS := $(B)/nodeseal $(B)/nodeseal-job $(B)/nodeseal-fsproj
+PROGRAMS := $(B)/nodeseal $(B)/nodeseal-link $(B)/nodeseal-job \
+	$(B)/nodeseal-fsproj
 FOLDERS := $(filter-out agent/main.c,$(wildcard agent/*))
 MODULES := $(notdir $(FOLDERS))
 
 mods = $(foreach m,$(1),$(if $(wildcard agent/$(m)/*.c),$(B)/lib/$(m).a))
 CORE_MODS := core cli keeper csi proj seal ipc model base
+LINK_MODS := link kube net ipc base
 JOB_MODS := job provider generator kube auth seal value net model ipc base
 
 LIBS_core := -luv -lsodium -lnghttp2 -lprotobuf-c -lcjson
@@ -72,6 +74,8 @@ all: $(PROGRAMS)
 
 $(B)/nodeseal: $(B)/obj/agent/main.o $(call mods,$(CORE_MODS))
 	$(CC) $(LDFLAGS_ALL) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_core) -lm
+$(B)/nodeseal-link: $(call mods,$(LINK_MODS))
+	$(CC) $(LDFLAGS_ALL) -o $@ -Wl,--start-group $^ -Wl,--end-group $(LIBS_link) -lm
 $(B)/nodeseal-job: $(call mods,$(JOB_MODS))
 	$(CXX) $(LDFLAGS_ALL) -o $@ -Wl,--start-group $^ -Wl,--end-group $(LIBS_job) -lm
 FSPROJ_SRC := $(wildcard fsproj/*.c)
@@ -255,7 +259,7 @@ fuzz:
 install: all
 	install -D -m 755 $(B)/nodeseal $(DESTDIR)$(PREFIX)/bin/nodeseal
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/libexec/nodeseal \
-		$(B)/nodeseal-job $(B)/nodeseal-fsproj
+		$(B)/nodeseal-link $(B)/nodeseal-job $(B)/nodeseal-fsproj
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 agent/cli/nodeseal.8
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 agent/cli/nodeseal-render.1
 

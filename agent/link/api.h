@@ -33,6 +33,10 @@ int api_new(struct loop *l, int account_fd, int kubeconfig_fd,
 void api_free(struct api *a);		/* ends every call without a word */
 int api_connected(const struct api *a);
 const char *api_server(const struct api *a);
+/* api_token_claims: the node that our token is bound to; "" where it is to none
+ * (a kubeconfig).  The caller's. */
+void api_token_claims(const struct api *a, char **ret_node,
+    char **ret_node_uid);
 /* Requests sent since the start, by "VERB resource", for /metrics. */
 const struct strmap *api_counts(const struct api *a);
 
