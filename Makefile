@@ -56,7 +56,7 @@ LDFLAGS_ALL := $(OPT) -pie -Wl,-z,relro,-z,now -Wl,--as-needed -Wl,--gc-sections
 # --- programs: the folders that each one links, lowest last ---------------
 
 PROGRAMS := $(B)/nodeseal $(B)/nodeseal-link $(B)/nodeseal-job \
-	$(B)/nodeseal-fsproj
+	$(B)/nodeseal-fsproj $(B)/nodeseal-tpm
 FOLDERS := $(filter-out agent/main.c,$(wildcard agent/*))
 MODULES := $(notdir $(FOLDERS))
 
@@ -64,11 +64,13 @@ mods = $(foreach m,$(1),$(if $(wildcard agent/$(m)/*.c),$(B)/lib/$(m).a))
 CORE_MODS := core cli keeper csi proj seal ipc model base
 LINK_MODS := link kube net ipc base
 JOB_MODS := job provider generator kube auth seal value net model ipc base
+TPM_MODS := tpm seal ipc base
 
 LIBS_core := -luv -lsodium -lnghttp2 -lprotobuf-c -lcjson
 LIBS_job := -lcurl -lssl -lcrypto -lcjson -lyaml -lsodium -lre2 -lstdc++ -lcrypt
 LIBS_link := -luv -lcurl -lssl -lcrypto -lcjson -lyaml -lmicrohttpd
-LIBS_all := $(sort $(LIBS_core) $(LIBS_link) $(LIBS_job)) -lm
+LIBS_tpm := -ltss2-esys -ltss2-mu -lsodium
+LIBS_all := $(sort $(LIBS_core) $(LIBS_link) $(LIBS_job) $(LIBS_tpm)) -lm
 
 all: $(PROGRAMS)
 
@@ -78,6 +80,8 @@ $(B)/nodeseal-link: $(call mods,$(LINK_MODS))
 	$(CC) $(LDFLAGS_ALL) -o $@ -Wl,--start-group $^ -Wl,--end-group $(LIBS_link) -lm
 $(B)/nodeseal-job: $(call mods,$(JOB_MODS))
 	$(CXX) $(LDFLAGS_ALL) -o $@ -Wl,--start-group $^ -Wl,--end-group $(LIBS_job) -lm
+$(B)/nodeseal-tpm: $(call mods,$(TPM_MODS))
+	$(CC) $(LDFLAGS_ALL) -o $@ -Wl,--start-group $^ -Wl,--end-group $(LIBS_tpm)
 FSPROJ_SRC := $(wildcard fsproj/*.c)
 $(B)/nodeseal-fsproj: $(FSPROJ_SRC:%.c=$(B)/obj/%.o)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^
@@ -259,7 +263,8 @@ fuzz:
 install: all
 	install -D -m 755 $(B)/nodeseal $(DESTDIR)$(PREFIX)/bin/nodeseal
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/libexec/nodeseal \
-		$(B)/nodeseal-link $(B)/nodeseal-job $(B)/nodeseal-fsproj
+		$(B)/nodeseal-link $(B)/nodeseal-job $(B)/nodeseal-fsproj \
+		$(B)/nodeseal-tpm
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 agent/cli/nodeseal.8
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 agent/cli/nodeseal-render.1
 

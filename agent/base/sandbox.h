@@ -19,7 +19,8 @@ enum sandbox_role {
 	SANDBOX_READ,		/* one open file, no network, no open */
 	SANDBOX_FETCH,		/* network client, read-only resolver files */
 	SANDBOX_KUBE,		/* the same, to the API server */
-	SANDBOX_LINK		/* the same, and a listening socket */
+	SANDBOX_LINK,		/* the same, and a listening socket */
+	SANDBOX_TPM		/* two open descriptors, nothing else */
 };
 
 struct sandbox_paths {		/* for Landlock: beneath these only */

@@ -31,8 +31,9 @@
 /* Which roles a system call is for. */
 enum { C = 1 << SANDBOX_CORE, Z = 1 << SANDBOX_ZYGOTE,
 	R = 1 << SANDBOX_READ, F = 1 << SANDBOX_FETCH, K = 1 << SANDBOX_KUBE,
-	L = 1 << SANDBOX_LINK, ALL = C | Z | R | F | K | L,
-	NET = Z | F | K | L, JOBS = Z | R | F | K | L };
+	L = 1 << SANDBOX_LINK, T = 1 << SANDBOX_TPM,
+	ALL = C | Z | R | F | K | L, NET = Z | F | K | L,
+	JOBS = Z | R | F | K | L, ANY = ALL | T };
 
 /*
  * A role's list is the rows that carry its letter.  The zygote's list holds
@@ -43,36 +44,36 @@ static const struct {
 	unsigned roles;
 } allowed[] = {
 	/* bytes in and out of open descriptors */
-	{ SYS_read, ALL }, { SYS_write, ALL }, { SYS_readv, ALL },
+	{ SYS_read, ANY }, { SYS_write, ANY }, { SYS_readv, ALL },
 	{ SYS_writev, ALL }, { SYS_pread64, ALL }, { SYS_pwrite64, ALL },
-	{ SYS_close, ALL }, { SYS_lseek, ALL }, { SYS_fcntl, ALL },
-	{ SYS_fstat, ALL }, { SYS_recvmsg, ALL }, { SYS_sendmsg, ALL },
+	{ SYS_close, ANY }, { SYS_lseek, ALL }, { SYS_fcntl, ANY },
+	{ SYS_fstat, ANY }, { SYS_recvmsg, ANY }, { SYS_sendmsg, ANY },
 	{ SYS_recvfrom, ALL }, { SYS_sendto, ALL }, { SYS_shutdown, ALL },
 	{ SYS_dup, ALL }, { SYS_dup3, ALL }, { SYS_ioctl, ALL },
-	{ SYS_newfstatat, ALL }, { SYS_statx, ALL }, { SYS_close_range, ALL },
+	{ SYS_newfstatat, ANY }, { SYS_statx, ALL }, { SYS_close_range, ALL },
 	/* memory */
-	{ SYS_mmap, ALL }, { SYS_munmap, ALL }, { SYS_mremap, ALL },
-	{ SYS_mprotect, ALL }, { SYS_madvise, ALL }, { SYS_brk, ALL },
+	{ SYS_mmap, ANY }, { SYS_munmap, ANY }, { SYS_mremap, ANY },
+	{ SYS_mprotect, ANY }, { SYS_madvise, ANY }, { SYS_brk, ANY },
 	{ SYS_mlock, ALL }, { SYS_mlock2, ALL }, { SYS_munlock, ALL },
 	{ SYS_memfd_secret, ALL }, { SYS_ftruncate, ALL },
 	/* time, waiting, threads of libraries */
-	{ SYS_clock_gettime, ALL }, { SYS_clock_nanosleep, ALL },
-	{ SYS_nanosleep, ALL }, { SYS_clock_getres, ALL },
-	{ SYS_gettimeofday, ALL }, { SYS_ppoll, ALL }, { SYS_pselect6, ALL },
-	{ SYS_futex, ALL }, { SYS_rseq, ALL }, { SYS_set_robust_list, ALL },
+	{ SYS_clock_gettime, ANY }, { SYS_clock_nanosleep, ANY },
+	{ SYS_nanosleep, ANY }, { SYS_clock_getres, ALL },
+	{ SYS_gettimeofday, ALL }, { SYS_ppoll, ANY }, { SYS_pselect6, ALL },
+	{ SYS_futex, ANY }, { SYS_rseq, ALL }, { SYS_set_robust_list, ALL },
 	{ SYS_sched_yield, ALL }, { SYS_sched_getaffinity, ALL },
-	{ SYS_restart_syscall, ALL }, { SYS_membarrier, ALL },
+	{ SYS_restart_syscall, ANY }, { SYS_membarrier, ALL },
 	{ SYS_eventfd2, ALL }, { SYS_epoll_create1, ALL },
 	{ SYS_epoll_ctl, ALL }, { SYS_epoll_pwait, ALL },
 	{ SYS_timerfd_create, C }, { SYS_timerfd_settime, C },
 	/* signals and the end; abort(3) sends itself one */
-	{ SYS_rt_sigaction, ALL }, { SYS_rt_sigprocmask, ALL },
-	{ SYS_rt_sigreturn, ALL }, { SYS_sigaltstack, ALL },
-	{ SYS_tgkill, ALL }, { SYS_exit, ALL }, { SYS_exit_group, ALL },
+	{ SYS_rt_sigaction, ANY }, { SYS_rt_sigprocmask, ANY },
+	{ SYS_rt_sigreturn, ANY }, { SYS_sigaltstack, ALL },
+	{ SYS_tgkill, ANY }, { SYS_exit, ANY }, { SYS_exit_group, ANY },
 	/* who we are */
-	{ SYS_getpid, ALL }, { SYS_gettid, ALL }, { SYS_getppid, ALL },
+	{ SYS_getpid, ANY }, { SYS_gettid, ANY }, { SYS_getppid, ALL },
 	{ SYS_getuid, ALL }, { SYS_geteuid, ALL }, { SYS_getgid, ALL },
-	{ SYS_getegid, ALL }, { SYS_getrandom, ALL }, { SYS_uname, ALL },
+	{ SYS_getegid, ALL }, { SYS_getrandom, ANY }, { SYS_uname, ALL },
 	{ SYS_sysinfo, ALL }, { SYS_prlimit64, ALL }, { SYS_getcwd, NET | C },
 	{ SYS_prctl, ALL },
 	/* core: unix sockets, inotify, statvfs of volumes */
@@ -81,7 +82,7 @@ static const struct {
 	{ SYS_statfs, C }, { SYS_fstatfs, C }, { SYS_getdents64, C | NET },
 	{ SYS_pipe2, C | NET }, { SYS_faccessat, C | NET },
 	{ SYS_faccessat2, C | NET },
-	{ SYS_readlinkat, C | NET }, { SYS_openat, C | JOBS },
+	{ SYS_readlinkat, C | NET }, { SYS_openat, C | JOBS | T },
 	/* core: the sealed file, by names below its directory (Landlock) */
 	{ SYS_fsync, C }, { SYS_fdatasync, C }, { SYS_linkat, C },
 	{ SYS_unlinkat, C }, { SYS_renameat, C }, { SYS_renameat2, C },
@@ -101,7 +102,7 @@ static const struct {
 	{ SYS_landlock_create_ruleset, Z }, { SYS_landlock_add_rule, Z },
 	{ SYS_landlock_restrict_self, Z },
 #if defined(__x86_64__)
-	{ SYS_poll, ALL }, { SYS_select, ALL }, { SYS_epoll_wait, ALL },
+	{ SYS_poll, ANY }, { SYS_select, ALL }, { SYS_epoll_wait, ALL },
 	{ SYS_stat, ALL }, { SYS_lstat, ALL }, { SYS_access, C | NET },
 	{ SYS_open, C | JOBS }, { SYS_readlink, C | NET },
 	{ SYS_arch_prctl, ALL }, { SYS_dup2, ALL }, { SYS_time, ALL },

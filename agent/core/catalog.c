@@ -297,3 +297,31 @@ catalog_each_shadowed(const struct catalog *c, void (*cb)(void *arg,
 			cb(arg, p->v[k], p->v[0]);
 	}
 }
+
+/* What was announced was announced under the old hash. */
+static int
+place_reseal(struct place *p, struct keys *k, struct err *err)
+{
+	int same = p->n && memcmp(p->hash, p->v[0]->hash,
+	    RECORD_HASH_LEN) == 0;
+	size_t i;
+
+	for (i = 0; i < p->n; i++)
+		if (p->v[i]->body.data && keys_reseal(k, &p->v[i]->body,
+		    p->v[i]->hash, err) == -1)
+			return (err_wrap(err, "%s", p->v[i]->key));
+	if (same)
+		memcpy(p->hash, p->v[0]->hash, RECORD_HASH_LEN);
+	return (0);
+}
+
+int
+catalog_reseal(struct catalog *c, struct keys *k, struct err *err)
+{
+	size_t i;
+
+	for (i = strmap_next(c->places, 0); i; i = strmap_next(c->places, i))
+		if (place_reseal(strmap_val(c->places, i), k, err) == -1)
+			return (-1);
+	return (0);
+}

@@ -99,6 +99,9 @@ const struct entry *catalog_own(const struct catalog *c, const char *origin,
 size_t catalog_next(const struct catalog *c, size_t i);
 const struct entry *catalog_at(const struct catalog *c, size_t i);
 size_t catalog_len(const struct catalog *c);
+/* catalog_reseal(c, k, err): bring all bodies to the present keys (keys_turn);
+ * that changes nothing.  Stops at the first that does not open. */
+int catalog_reseal(struct catalog *c, struct keys *k, struct err *err);
 /* catalog_each_shadowed: every entry that another origin hides. */
 void catalog_each_shadowed(const struct catalog *c,
     void (*cb)(void *arg, const struct entry *hidden,

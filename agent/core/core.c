@@ -444,6 +444,9 @@ on_keeper_frame(void *arg, struct frame *f)
 		why = wire_get_str(&w);
 		source_dir_file(c->source, name, take_fd(f, 0), why);
 		break;
+	case KEEPER_TPM:
+		state_tpm(c, take_fd(f, 0));
+		break;
 	case KEEPER_DEGRADED:
 		core_degraded(name);
 		break;

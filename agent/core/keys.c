@@ -19,7 +19,9 @@ struct keys_stream {
 struct keys {
 	struct arena *arena;
 	uint8_t *root;		/* the node's, or zeros */
+	uint8_t *next, *material;
 	uint8_t *kek;		/* of the epoch; of the process without one */
+	uint8_t *kek_old;	/* before the last turn */
 	uint8_t *scratch;
 	uint8_t *hash;		/* key of the content hash */
 	uint8_t *ns;		/* the namespace's key, for a moment */
@@ -42,7 +44,10 @@ keys_new(struct keys **ret, struct err *err)
 		return (err_wrap(err, "keys"));
 	}
 	k->root = arena_alloc(k->arena, RECORD_KEY_LEN);
+	k->next = arena_alloc(k->arena, RECORD_KEY_LEN);
+	k->material = arena_alloc(k->arena, RECORD_KEY_LEN);
 	k->kek = arena_alloc(k->arena, RECORD_KEY_LEN);
+	k->kek_old = arena_alloc(k->arena, RECORD_KEY_LEN);
 	k->scratch = arena_alloc(k->arena, SNAPSHOT_SCRATCH);
 	k->hash = arena_alloc(k->arena, RECORD_KEY_LEN);
 	k->ns = arena_alloc(k->arena, RECORD_KEY_LEN);
@@ -51,6 +56,7 @@ keys_new(struct keys **ret, struct err *err)
 	    KEYS_STREAMS_MAX * sizeof(*k->streams));
 	k->salts = strmap_new(free);
 	record_random(k->kek, RECORD_KEY_LEN);
+	memcpy(k->kek_old, k->kek, RECORD_KEY_LEN);
 	record_derive(k->kek, 1, "nsa-hash", k->hash);
 	box_keypair(k->pk, k->sk);
 	k->empty = arena_mark(k->arena);
@@ -75,6 +81,18 @@ keys_root(struct keys *k)
 }
 
 uint8_t *
+keys_next(struct keys *k)
+{
+	return (k->next);
+}
+
+uint8_t *
+keys_material(struct keys *k)
+{
+	return (k->material);
+}
+
+uint8_t *
 keys_scratch(struct keys *k)
 {
 	return (k->scratch);
@@ -84,6 +102,7 @@ void
 keys_use_root(struct keys *k, uint32_t epoch)
 {
 	snapshot_epoch_key(k->root, epoch, k->kek);
+	memcpy(k->kek_old, k->kek, RECORD_KEY_LEN);
 	/* The same in each epoch: equal content is known as such. */
 	record_derive(k->root, 2, "nsa-indx", k->hash);
 }
@@ -112,10 +131,10 @@ keys_salt(struct keys *k, const char *ns)
 
 /* Into k->ns, for a moment. */
 static void
-ns_key(struct keys *k, const char *ns)
+ns_key(struct keys *k, const uint8_t *kek, const char *ns)
 {
 	ns = ns ? ns : "";
-	snapshot_ns_key(k->kek, ns, keys_salt(k, ns), k->ns);
+	snapshot_ns_key(kek, ns, keys_salt(k, ns), k->ns);
 }
 
 const uint8_t *
@@ -144,7 +163,7 @@ keys_serial(const struct keys *k)
 	return (k->serial);
 }
 
-/* --- what jobs send ------------------------------------------------------ */
+/* --- what jobs send -------------------------------------------------- */
 
 int
 keys_stream_new(struct keys *k, const void *hello, size_t len,
@@ -177,7 +196,7 @@ static int
 seal_open(struct keys *k, struct record_header *h, const uint8_t *plain,
     size_t len, struct record *ret, struct err *err)
 {
-	ns_key(k, h->ns);
+	ns_key(k, k->kek, h->ns);
 	return (record_seal(k->ns, h, plain, len, ret, err));
 }
 
@@ -220,8 +239,8 @@ out:
 	return (rc);
 }
 
-int
-keys_open(struct keys *k, const struct record *r,
+static int
+open_under(struct keys *k, const uint8_t *kek, const struct record *r,
     const struct record_header *expect, const uint8_t **ret_plain,
     size_t *ret_len, struct err *err)
 {
@@ -233,10 +252,71 @@ keys_open(struct keys *k, const struct record *r,
 	out = arena_alloc(k->arena, size);
 	if (!out)
 		return (err_set(err, ERR_INTERNAL, "no room in the arena"));
-	ns_key(k, expect->ns);
+	ns_key(k, kek, expect->ns);
 	rc = record_open(k->ns, r, expect, out, size, ret_plain, ret_len, err);
 	secret_wipe(k->ns, RECORD_KEY_LEN);
 	if (rc == -1)
 		keys_close(k);
+	return (rc);
+}
+
+int
+keys_open(struct keys *k, const struct record *r,
+    const struct record_header *expect, const uint8_t **ret_plain,
+    size_t *ret_len, struct err *err)
+{
+	cleanup_err struct err why = ERR_INIT;
+
+	if (open_under(k, k->kek, r, expect, ret_plain, ret_len, &why) == 0)
+		return (0);
+	/* A delivery that began before a turn holds what was sealed then. */
+	if (memcmp(k->kek, k->kek_old, RECORD_KEY_LEN) != 0 &&
+	    open_under(k, k->kek_old, r, expect, ret_plain, ret_len,
+	    NULL) == 0)
+		return (0);
+	return (err_move(err, &why));
+}
+
+/* --- other keys ------------------------------------------------------ */
+
+void
+keys_before(struct keys *k, const uint8_t root[static RECORD_KEY_LEN],
+    uint32_t epoch)
+{
+	snapshot_epoch_key(root, epoch, k->kek_old);
+}
+
+void
+keys_turn(struct keys *k, uint32_t epoch)
+{
+	memcpy(k->kek_old, k->kek, RECORD_KEY_LEN);
+	snapshot_epoch_key(k->root, epoch, k->kek);
+	record_derive(k->root, 2, "nsa-indx", k->hash);
+}
+
+int
+keys_reseal(struct keys *k, struct record *r,
+    uint8_t hash[static RECORD_HASH_LEN], struct err *err)
+{
+	struct record_header h;
+	struct record new = { NULL, 0 };
+	const uint8_t *plain;
+	size_t len;
+	int rc;
+
+	if (record_head(r, &h, err) == -1)
+		return (-1);
+	rc = keys_open(k, r, &h, &plain, &len, err);
+	if (rc == 0) {
+		record_hash(k->hash, plain, len, h.hash);
+		rc = seal_open(k, &h, plain, len, &new, err);
+	}
+	keys_close(k);
+	if (rc == 0) {
+		memcpy(hash, h.hash, RECORD_HASH_LEN);
+		record_clear(r);
+		*r = new;
+	}
+	record_header_clear(&h);
 	return (rc);
 }

@@ -22,13 +22,26 @@ struct keys;
 int keys_new(struct keys **ret, struct err *err);
 void keys_free(struct keys *k);
 
-/* keys_root(k): 32 bytes for the root key; keys_scratch(k): SNAPSHOT_SCRATCH
- * bytes for who works with it. */
+/* keys_root(k): 32 bytes for the root key; keys_next(k): 32 for another one,
+ * while it is being rotated; keys_material(k): 32 for what opens a slot;
+ * keys_scratch(k): SNAPSHOT_SCRATCH bytes for who works with them. */
 uint8_t *keys_root(struct keys *k);
+uint8_t *keys_next(struct keys *k);
+uint8_t *keys_material(struct keys *k);
 uint8_t *keys_scratch(struct keys *k);
 /* keys_use_root(k, epoch): from now on everything is derived from the root key.
  * Before anything was sealed. */
 void keys_use_root(struct keys *k, uint32_t epoch);
+/* keys_turn(k, epoch): from now on all is sealed under this epoch of what is
+ * in keys_root now.  What was sealed before still opens, until the next turn;
+ * keys_before(k, root, epoch): so does what was sealed under this.
+ * keys_reseal(k, r, hash, err): bring such a record to the present keys, in its
+ * place; ${hash} gets its new keyed hash.  TAMPER leaves it as it was. */
+void keys_turn(struct keys *k, uint32_t epoch);
+void keys_before(struct keys *k, const uint8_t root[static RECORD_KEY_LEN],
+    uint32_t epoch);
+int keys_reseal(struct keys *k, struct record *r,
+    uint8_t hash[static RECORD_HASH_LEN], struct err *err);
 /* keys_salt_put(k, ns, salt): a namespace's salt, from the sealed file.
  * keys_salt(k, ns): made when it is new; borrowed. */
 void keys_salt_put(struct keys *k, const char *ns,

@@ -8,12 +8,10 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/secret.h"
 #include "core/age.h"
 #include "core/core.h"
 #include "core/state.h"
 #include "core/state_objects.h"
-#include "seal/key_source.h"
 
 /* A burst is one write: this long after its first change, then a second apart,
  * and when it does not end, five (flash wears). */
@@ -24,13 +22,12 @@
 #define TIMES_MS (60 * 60 * 1000)
 #define RETRY_MS 30000
 
-static const uint8_t no_cluster[SNAPSHOT_ID_LEN];
-
 struct state_write {
 	struct core *core;
 	struct buf data;
 	struct snapshot_head head;
-	struct err err;
+	struct err err, count_err;
+	uint64_t counter;	/* of the TPM, afterwards */
 	size_t records;
 };
 
@@ -42,156 +39,6 @@ say(struct state *s, enum seal_state found, const char *problem)
 	s->problem = str_dup(problem);
 	if (problem)
 		log_error("sealed cache: %s", problem);
-}
-
-/* --- the root key ------------------------------------------------------- */
-
-static int
-slots_save(struct state *s, struct err *err)
-{
-	cleanup_buf struct buf b = BUF_PLAIN(SLOTS_FILE_MAX);
-
-	if (key_slots_write(&s->slots, keys_root(s->core->keys), &b, err) ==
-	    -1)
-		return (-1);
-	return (seal_file_replace(s->place.dir, SLOTS_FILE, b.data, b.len,
-	    err));
-}
-
-/* The table, *ret_new when there is none. */
-static int
-slots_load(struct state *s, int *ret_new, struct err *err)
-{
-	cleanup_buf struct buf b = BUF_PLAIN(SLOTS_FILE_MAX);
-	cleanup_close int fd = openat(s->place.dir, SLOTS_FILE, O_RDONLY |
-	    O_CLOEXEC | O_NOFOLLOW);
-
-	*ret_new = fd == -1 && errno == ENOENT;
-	if (*ret_new)
-		return (0);
-	if (fd == -1)
-		return (err_sys(err, SLOTS_FILE));
-	if (file_read_fd(fd, &b, err) == -1)
-		return (err_wrap(err, SLOTS_FILE));
-	return (key_slots_read(&s->slots, b.data, b.len, err));
-}
-
-/* Where the material of a slot lies for a moment: the scratch. */
-static int
-slot_open(struct state *s, const struct key_source *src, int fd,
-    struct err *err)
-{
-	uint8_t *material = keys_scratch(s->core->keys);
-	size_t i;
-	int rc = -1;
-
-	err_set(err, ERR_DENIED, "no key slot is for %s",
-	    slot_type_name(src->type));
-	for (i = 0; i < s->slots.n && rc == -1; i++) {
-		if (s->slots.v[i].type != src->type)
-			continue;
-		err_clear(err);
-		if (key_source_material(src, fd, &s->slots.v[i], material,
-		    err) == 0)
-			rc = key_slots_open(&s->slots, &s->slots.v[i],
-			    material, keys_root(s->core->keys), err);
-	}
-	secret_wipe(material, SLOTS_ROOT_LEN);
-	return (rc);
-}
-
-static int
-slot_add(struct state *s, const struct key_source *src, int fd,
-    struct err *err)
-{
-	uint8_t *material = keys_scratch(s->core->keys);
-	struct key_slot slot = { .type = src->type,
-		.created = schedule_wall(s->core->schedule),
-		.label = str_dup(src->arg) };
-	int rc = key_source_material(src, fd, &slot, material, err);
-
-	if (rc == 0)
-		rc = key_slots_add(&s->slots, keys_root(s->core->keys),
-		    material, &slot, err);
-	secret_wipe(material, SLOTS_ROOT_LEN);
-	free(slot.label);
-	free(slot.params);
-	return (rc);
-}
-
-static int
-has_slot(const struct state *s, const struct key_source *src)
-{
-	size_t i;
-
-	for (i = 0; i < s->slots.n; i++)
-		if (s->slots.v[i].type == src->type &&
-		    str_eq(s->slots.v[i].label, src->arg))
-			return (1);
-	return (0);
-}
-
-/* The sources that could be opened, in the order of the words. */
-struct sources {
-	struct key_source v[KEY_SOURCES_MAX];
-	int fds[KEY_SOURCES_MAX];
-	size_t n;
-};
-
-/* Any that opens will do. */
-static int
-unlock(struct state *s, const struct sources *src, struct err *err)
-{
-	size_t i;
-
-	for (i = 0; i < src->n && !s->open; i++) {
-		err_clear(err);
-		if (slot_open(s, &src->v[i], src->fds[i], err) == 0) {
-			s->open = 1;
-			s->source = src->v[i].type;
-		} else if (err->kind == ERR_TAMPER)
-			return (-1);
-	}
-	if (s->open)
-		return (0);
-	if (src->n == 0)
-		err_set(err, ERR_DENIED, "none of --key-source could be "
-		    "opened");
-	return (-1);
-}
-
-/* Each source of the words has its slot. */
-static int
-complete(struct state *s, const struct sources *src, struct err *err)
-{
-	size_t i, before = s->slots.n;
-
-	for (i = 0; i < src->n; i++)
-		if (!has_slot(s, &src->v[i]) &&
-		    slot_add(s, &src->v[i], src->fds[i], err) == -1)
-			return (-1);
-	return (s->slots.n == before ? 0 : slots_save(s, err));
-}
-
-static int
-root_open(struct state *s, const struct sources *src, struct err *err)
-{
-	int is_new;
-
-	if (slots_load(s, &is_new, err) == -1)
-		return (-1);
-	if (!is_new)
-		return (unlock(s, src, err) == -1 ? -1 :
-		    complete(s, src, err));
-	if (src->n == 0)
-		return (err_set(err, ERR_DENIED, "none of --key-source could "
-		    "be opened"));
-	key_slots_make(&s->slots, keys_root(s->core->keys));
-	if (complete(s, src, err) == -1)
-		return (-1);
-	s->open = 1;
-	s->source = src->v[0].type;
-	return (0);
 }
 
 /* --- the node's clock --------------------------------------------------- */
@@ -210,8 +57,8 @@ boot_id_read(struct state *s)
 	memcpy(s->boot_id, hash, sizeof(s->boot_id));
 }
 
-static int64_t
-node_now(const struct state *s)
+int64_t
+state_now(const struct state *s)
 {
 	return (s->node_ms + schedule_now(s->core->schedule) - s->node_boot);
 }
@@ -242,7 +89,7 @@ static void
 times_restore(struct state *s, struct item *item,
     const struct snapshot_value *v)
 {
-	int64_t ago = schedule_now(s->core->schedule) - node_now(s);
+	int64_t ago = schedule_now(s->core->schedule) - state_now(s);
 
 	item->synced_at = v->synced_wall;
 	item->synced_boot = v->synced_at + ago;
@@ -301,84 +148,58 @@ state_restore(struct core *c)
 		    s->loaded.snapshot.nvalues,
 		    (unsigned long long)s->generation);
 	seal_loaded_clear(&s->loaded);
+	state_keys_restored(s);
 }
 
 static int
 file_load(struct state *s, struct err *err)
 {
-	struct keys *k = s->core->keys;
 	struct seal_loaded *l = &s->loaded;
+	struct seal_trust t;
 	size_t i;
 
-	if (seal_file_load(&s->place, keys_root(k), s->slots.node, no_cluster,
-	    0, keys_scratch(k), l, err) == -1)
+	if (state_trust(s, &t, err) == -1 ||
+	    seal_file_load(&s->place, &t, l, err) == -1)
 		return (-1);
 	s->generation = l->generation;
 	s->sealed_at = l->sealed_at;
 	s->bytes = l->bytes;
 	s->records = l->snapshot.nvalues;
-	keys_use_root(k, s->slots.epoch);
 	for (i = 0; i < l->snapshot.nns; i++)
-		keys_salt_put(k, l->snapshot.ns[i].ns, l->snapshot.ns[i].salt);
+		keys_salt_put(s->core->keys, l->snapshot.ns[i].ns,
+		    l->snapshot.ns[i].salt);
 	clock_anchor(s, l->bytes ? &l->snapshot.head : NULL);
+	state_keys_use(s, l);
 	say(s, l->state, l->problem);
 	return (0);
 }
 
 static void on_due(void *arg);
 
-static void
-sources_take(struct state *s, const struct state_fds *fds,
-    struct sources *src)
-{
-	const struct run_config *cfg = s->core->cfg;
-	size_t i;
-
-	src->n = 0;
-	for (i = 0; i < cfg->nkey_sources; i++) {
-		if (fds->sources[i] == -1)
-			continue;
-		if (key_source_parse(cfg->key_sources[i], &src->v[src->n],
-		    NULL) == -1) {
-			close(fds->sources[i]);
-			continue;
-		}
-		src->fds[src->n++] = fds->sources[i];
-	}
-}
-
 void
 state_open(struct core *c, const struct state_fds *fds)
 {
 	cleanup_err struct err err = ERR_INIT;
 	struct state *s = mem_alloc(sizeof(*s));
-	struct sources src;
 
 	c->state = s;
 	s->core = c;
 	s->place.dir = fds->dir;
 	s->place.witness = fds->witness;
+	s->tpm_fd = -1;
 	due_init(&s->due, on_due, s);
 	boot_id_read(s);
 	clock_anchor(s, NULL);
-	sources_take(s, fds, &src);
-	if (s->place.dir == -1) {
-		say(s, SEAL_EMPTY, "no state directory: values are in memory "
-		    "alone");
-	} else if (root_open(s, &src, &err) == -1 ||
-	    file_load(s, &err) == -1) {
+	if (state_unlock(s, fds, &err) == -1 || file_load(s, &err) == -1) {
 		/* Nothing there is touched: a key may come back. */
 		s->open = 0;
-		say(s, err.kind == ERR_TAMPER ? SEAL_TAMPERED : SEAL_FOREIGN,
+		say(s, err.kind == ERR_TAMPER ? SEAL_TAMPERED :
+		    s->place.dir == -1 ? SEAL_EMPTY : SEAL_FOREIGN,
 		    err_msg(&err));
 	}
 	if (s->place.witness == -1)
 		core_degraded("no witness: an older sealed file would not be "
 		    "noticed");
-	while (src.n) {
-		close(src.fds[--src.n]);
-		key_source_clear(&src.v[src.n]);
-	}
 }
 
 /* --- writing ------------------------------------------------------------ */
@@ -386,7 +207,7 @@ state_open(struct core *c, const struct state_fds *fds)
 static void
 value_add(struct state *s, const struct item *item, struct snapshot *out)
 {
-	int64_t ahead = node_now(s) - schedule_now(s->core->schedule);
+	int64_t ahead = state_now(s) - schedule_now(s->core->schedule);
 
 	out->values[out->nvalues++] = (struct snapshot_value){
 	    .record = item->content->record, .synced_wall = item->synced_at,
@@ -432,6 +253,7 @@ collect(struct state *s, struct snapshot *out)
 	struct core *c = s->core;
 	struct namespaces n = { c, seen, out };
 	const struct item *item;
+	int tpm = key_slots_weakest(&s->table.slots) >= SLOT_TPM2;
 	size_t i;
 
 	state_objects_collect(c, out, on_ns, &n);
@@ -441,7 +263,7 @@ collect(struct state *s, struct snapshot *out)
 		item = strmap_val(c->items, i);
 		if (!item->content)
 			continue;
-		if (!age_may_seal(c, item, s->source == SLOT_TPM2)) {
+		if (!age_may_seal(c, item, tpm)) {
 			s->kept_out++;
 			continue;
 		}
@@ -453,14 +275,15 @@ collect(struct state *s, struct snapshot *out)
 static int
 build(struct state *s, struct state_write *w)
 {
-	struct snapshot out = { .head = { .epoch = s->slots.epoch,
+	struct snapshot out = { .head = {
 		.generation = s->generation + 1,
-		.highwater_ms = node_now(s),
+		.highwater_ms = state_now(s),
 		.boot_ms = schedule_now(s->core->schedule) } };
 	struct keys *k = s->core->keys;
 	int rc;
 
-	memcpy(out.head.node, s->slots.node, SNAPSHOT_ID_LEN);
+	memcpy(out.head.node, s->table.slots.node, SNAPSHOT_ID_LEN);
+	state_keys_head(s, &out.head);
 	memcpy(out.head.boot_id, s->boot_id, SNAPSHOT_ID_LEN);
 	collect(s, &out);
 	rc = snapshot_write(keys_root(k), &out, keys_scratch(k), &w->data,
@@ -479,9 +302,11 @@ static void
 write_work(void *arg)
 {
 	struct state_write *w = arg;
+	struct state *s = w->core->state;
 
-	seal_file_write(&w->core->state->place, w->data.data, w->data.len,
-	    &w->head, &w->err);
+	if (seal_file_write(&s->place, w->data.data, w->data.len, &w->head,
+	    &w->err) == 0)
+		state_keys_count(s, &w->head, &w->counter, &w->count_err);
 }
 
 static void
@@ -515,11 +340,16 @@ write_done(void *arg)
 		s->sealed_at = schedule_wall(c->schedule);
 		s->bytes = w->data.len;
 		s->records = w->records;
+		s->counter = w->counter;
+		if (w->count_err.kind)
+			log_warn("sealed cache: %s", err_msg(&w->count_err));
+		state_keys_wrote(s, &w->head);
 		if (s->dirty)
 			state_touch(c);
 	}
 	buf_clear(&w->data);
 	err_clear(&w->err);
+	err_clear(&w->count_err);
 	free(w);
 }
 
@@ -530,6 +360,7 @@ write_begin(struct state *s)
 	int64_t now = schedule_now(s->core->schedule);
 
 	w->core = s->core;
+	w->counter = s->counter;
 	w->data = (struct buf)BUF_PLAIN(SNAPSHOT_MAX);
 	s->recent = now - s->written_at > LONG_SPACE_MS ? 1 : s->recent + 1;
 	s->written_at = now;
@@ -545,7 +376,7 @@ on_due(void *arg)
 {
 	struct state *s = arg;
 
-	if (!s->writing)
+	if (!s->writing && state_keys_due(s) == 0)
 		write_begin(s);
 }
 
@@ -618,7 +449,7 @@ state_close(struct core *c)
 		return;
 	schedule_cancel(c->schedule, &s->due);
 	seal_loaded_clear(&s->loaded);
-	key_slots_clear(&s->slots);
+	state_keys_close(s);
 	free(s->problem);
 	free(s->write_problem);
 	if (s->place.dir != -1)
@@ -628,49 +459,7 @@ state_close(struct core *c)
 	free(s);
 }
 
-/* --- the node's own key --------------------------------------------------- */
-
-static int
-key_there(const struct state *s, struct err *err)
-{
-	if (s && s->open)
-		return (0);
-	return (err_set(err, ERR_NOTFOUND, "no --key-source has opened the "
-	    "node's key"));
-}
-
-int
-state_node_key(const struct core *c, uint8_t pk[static NODE_KEY_LEN],
-    struct err *err)
-{
-	uint8_t *sk = keys_scratch(c->keys);
-	int rc;
-
-	if (key_there(c->state, err) == -1)
-		return (-1);
-	rc = key_slots_box(&c->state->slots, keys_root(c->keys), pk, sk, err);
-	secret_wipe(sk, NODE_KEY_LEN);
-	return (rc);
-}
-
-int
-state_unbox(struct core *c, const void *box, size_t len, uint8_t *out,
-    struct err *err)
-{
-	if (key_there(c->state, err) == -1)
-		return (-1);
-	return (node_key_open(&c->state->slots, keys_root(c->keys), box, len,
-	    keys_scratch(c->keys), out, err));
-}
-
 /* --- status ------------------------------------------------------------- */
-
-const char *
-state_key_source(const struct core *c)
-{
-	return (c->state && c->state->open ?
-	    slot_type_name(c->state->source) : "memory");
-}
 
 struct json *
 state_json(const struct core *c)

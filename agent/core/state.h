@@ -4,7 +4,7 @@
 
 #include "core/core_internal.h"
 #include "seal/file.h"
-#include "seal/key_slots.h"
+#include "seal/key_table.h"
 #include "seal/node_key.h"
 
 /*
@@ -25,12 +25,17 @@ struct state_fds {
 	int sources[KEY_SOURCES_MAX];
 };
 
+/* What `nodeseal key` asks of a running agent. */
+enum key_op { KEY_LIST = 1, KEY_ADD, KEY_REMOVE, KEY_ROTATE, KEY_EPOCH };
+
+/* How it went; ${err} NULL when well.  Called once. */
+typedef void (*key_done_fn)(void *arg, const struct err *err);
+
 struct state {
 	struct core *core;
 	struct seal_place place;
-	struct key_slots slots;
+	struct key_table table;
 	int open;		/* the root key is there */
-	enum slot_type source;	/* that opened it */
 	enum seal_state found;	/* what was there at the start */
 	char *problem;		/* of then, NULL; both stay as long as the
 				 * process, for whoever looks later */
@@ -51,6 +56,23 @@ struct state {
 	unsigned recent;	/* writes in a row without a pause */
 	struct state_write *writing;	/* in the worker; NULL */
 	unsigned failures;
+
+	/* --- state_keys.c --- */
+	uint32_t epoch;		/* of what is sealed now */
+	int64_t epoch_at;	/* the node's clock at its beginning */
+	int turning;		/* files still to be written until the keys of
+				 * before may go; 0: none are there */
+	int turn_skip;		/* the one under way was built before */
+	struct key_work *work;	/* in the worker: the table is its; NULL */
+	key_done_fn turned;	/* who waits for the turn's end; NULL */
+	void *turned_arg;
+	struct key_way ways[KEY_SOURCES_MAX];	/* until all have a slot */
+	size_t nways;
+	uint64_t counter;	/* the TPM's; in the next file one more when
+				 * it is to be raised behind it */
+	int tpm_fd;		/* to raise it; -1 */
+	int tpm_asked;
+	int64_t counted_at;	/* boot ms of the last step; 0 never */
 };
 
 /**
@@ -80,9 +102,49 @@ int state_node_key(const struct core *c, uint8_t pk[static NODE_KEY_LEN],
 int state_unbox(struct core *c, const void *box, size_t len, uint8_t *out,
     struct err *err);
 
-/* state_key_source(c): for status: "file", "tpm2" …, "memory" without. */
+/* state_key_source(c): for status: "file", "tpm2" …, "memory" without;
+ * state_key_strength(c): "ObfuscationOnly" …: of the weakest slot, because any
+ * of them opens; "None" without. */
 const char *state_key_source(const struct core *c);
+const char *state_key_strength(const struct core *c);
 /* state_json(c): the object `cache` of status. */
 struct json *state_json(const struct core *c);
+
+/* --- state_keys.c: the root key, its slots, epochs, the TPM's counter --- */
+
+/* state_unlock(s, fds, err): open or make the key slots; takes over the
+ * sources' descriptors.  state_trust(s, t): what a file is held against.
+ * state_keys_use(s, l): derive the keys of what was loaded. */
+int state_unlock(struct state *s, const struct state_fds *fds,
+    struct err *err);
+int state_trust(struct state *s, struct seal_trust *t, struct err *err);
+void state_keys_use(struct state *s, const struct seal_loaded *l);
+/* After state_restore: what an interrupted rotation has left is brought to the
+ * present keys. */
+void state_keys_restored(struct state *s);
+/* state_keys_due(s): before a file is built: 0 go on, 1 not yet (it comes back
+ * by itself).  state_keys_head(s, h): epoch and counter of it.
+ * state_keys_wrote(s, h): it is durable; in the worker state_keys_count(s, h,
+ * ret) has raised the counter before. */
+int state_keys_due(struct state *s);
+void state_keys_head(struct state *s, struct snapshot_head *h);
+void state_keys_count(struct state *s, const struct snapshot_head *h,
+    uint64_t *ret, struct err *err);
+void state_keys_wrote(struct state *s, const struct snapshot_head *h);
+void state_keys_close(struct state *s);
+/* state_tpm(c, fd): a new nodeseal-tpm has come; -1: there is none. */
+void state_tpm(struct core *c, int fd);
+/* state_now(s): the node's own clock. */
+int64_t state_now(const struct state *s);
+
+/**
+ * state_key_op(c, op, id, ways, n, done, arg):
+ * Change the slots while the agent runs: ${ways} (taken over, descriptors too)
+ * are the new source of KEY_ADD, every slot's of KEY_ROTATE, the TPM's of
+ * KEY_REMOVE.  ${done} of a rotation comes when the keys of before are gone.
+ * TRANSIENT while another one is under way, or nothing has opened the slots.
+ */
+void state_key_op(struct core *c, enum key_op op, uint32_t id,
+    struct key_way *ways, size_t n, key_done_fn done, void *arg);
 
 #endif

@@ -25,16 +25,20 @@
  *			none when it cannot be opened, body: why
  *	KEEPER_FILE	answer to KEEPER_FILE: body: the name, and why when
  *			there is no descriptor
+ *	KEEPER_TPM	answer to KEEPER_TPM: connected SOCK_STREAM to a new
+ *			nodeseal-tpm (seal/tpm_wire.h); none when it cannot be
+ *			started
  * core -> keeper:
  *	KEEPER_FOLDER	open the folder of --manifests (again); body: ""
  *	KEEPER_FILE	open a file directly in it for reading; body: its name
+ *	KEEPER_TPM	start a nodeseal-tpm; body: ""
  *	KEEPER_REBIND	body "reg:DRIVER": bind that socket anew and send it
  *	KEEPER_DEGRADED	body: one line for status, from a process's own start
  */
 enum keeper_frame {
 	KEEPER_FSPROJ = 1, KEEPER_ZYGOTE, KEEPER_LISTEN, KEEPER_READY,
 	KEEPER_REBIND, KEEPER_DEGRADED, KEEPER_FOLDER, KEEPER_FILE,
-	KEEPER_NOTES, KEEPER_LINK
+	KEEPER_NOTES, KEEPER_LINK, KEEPER_TPM
 };
 
 #define KEEPER_FRAME_MAX 4096
@@ -47,7 +51,8 @@ enum keeper_frame {
  * Descriptor numbers by which a started program finds its channel, and core
  * what it needs before it gives up its rights: the state directory, the witness
  * (both open for writing), and what each --key-source names, in their order
- * (seal/key_source.h).  A number that is not open could not be had.
+ * (seal/key_source.h; of a TPM, a socket to its own nodeseal-tpm).  A number
+ * that is not open could not be had.
  */
 #define KEEPER_CHILD_FD 3
 #define KEEPER_STATE_FD 4

@@ -54,6 +54,8 @@ static const struct flag flags[] = {
 	    "the sealed cache (/var/lib/nodeseal)" },
 	{ "key-source", FLAG_LIST, AT(key_sources), AT(nkey_sources), "SPEC",
 	    "what opens it (file:STATE/node.key); repeatable" },
+	{ "tpm", FLAG_STRING, AT(tpm), 0, "PATH",
+	    "a TPM's device, or socket (/dev/tpmrm0)" },
 	{ "witness", FLAG_STRING, AT(witness), 0, "FILE",
 	    "knows its newest generation (STATE.witness)" },
 	{ "run", FLAG_STRING, AT(run), 0, "DIR",
@@ -398,6 +400,7 @@ defaults_late(struct run_config *c, const struct seen *seen)
 	default_str(&c->class_name, "nodeseal");
 	default_str(&c->state, "/var/lib/nodeseal");
 	default_str(&c->run, "/run/nodeseal");
+	default_str(&c->tpm, "/dev/tpmrm0");
 	default_str(&c->kubelet_dir, "/var/lib/kubelet");
 	default_str(&c->delim_left, "");
 	default_str(&c->delim_right, "");
@@ -487,6 +490,7 @@ check_paths(const struct run_config *c, struct err *err)
 {
 	if (check_absolute("state", c->state, err) == -1 ||
 	    check_absolute("witness", c->witness, err) == -1 ||
+	    check_absolute("tpm", c->tpm, err) == -1 ||
 	    check_absolute("run", c->run, err) == -1 ||
 	    check_absolute("kubelet-dir", c->kubelet_dir, err) == -1 ||
 	    check_absolute("csi-targets", c->csi_targets, err) == -1 ||

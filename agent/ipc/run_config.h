@@ -30,6 +30,7 @@ struct run_config {
 	char *witness;		/* default: <state>.witness */
 	char **key_sources;	/* at least one; seal/key_source.h */
 	size_t nkey_sources;
+	char *tpm;		/* a TPM's device, or an emulator's socket */
 	char *kubelet_dir;
 	int csi;
 	char *csi_targets;	/* default: <kubelet_dir>/pods */

@@ -32,16 +32,9 @@ sources_check(const struct run_config *cfg, struct err *err)
 	for (size_t i = 0; i < cfg->nkey_sources; i++) {
 		struct key_source s;
 
-		int tpm;
-
 		if (key_source_parse(cfg->key_sources[i], &s, err) == -1)
 			return (-1);
-		tpm = s.type == SLOT_TPM2;
 		key_source_clear(&s);
-		if (tpm)
-			return (err_set(err, ERR_INVALID, "--key-source: "
-			    "this version opens no TPM: use file:PATH, "
-			    "passphrase-file:PATH or credential:NAME"));
 	}
 	return (0);
 }

@@ -21,12 +21,12 @@
 #include "ipc/frame.h"
 #include "ipc/keeper.h"
 #include "seal/box.h"
-#include "seal/key_source.h"
 
 #include "keeper/child.h"
 #include "keeper/keeper.h"
 #include "keeper/manifests.h"
 #include "keeper/place.h"
+#include "keeper/sources.h"
 
 #define STOP_MS 4000		/* core's time after SIGTERM; all in 5 s */
 #define SEND_MS 2000
@@ -232,6 +232,17 @@ open_file(struct keeper *k, const char *name)
 }
 
 static void
+open_tpm(struct keeper *k)
+{
+	cleanup_err struct err err = ERR_INIT;
+	cleanup_close int fd = sources_tpm(k->cfg, &err);
+
+	if (fd == -1)
+		log_error("%s", err_msg(&err));
+	give(k, KEEPER_TPM, "", fd);
+}
+
+static void
 from_core(struct keeper *k)
 {
 	cleanup_err struct err err = ERR_INIT;
@@ -257,6 +268,8 @@ from_core(struct keeper *k)
 		open_folder(k);
 	else if (f.type == KEEPER_FILE)
 		open_file(k, name);
+	else if (f.type == KEEPER_TPM)
+		open_tpm(k);
 	else
 		log_warn("core sent a frame of unknown type %u", f.type);
 }
@@ -361,27 +374,6 @@ prepare_fsproj(struct keeper *k, uid_t uid, struct err *err)
 	return (0);
 }
 
-/* A source that cannot be opened may not be the only one, and without any the
- * node still serves: core says in status what that costs. */
-static void
-open_sources(struct keeper *k)
-{
-	/* With slots there, a new key would open none of them. */
-	int fresh = faccessat(k->state[0].fd, SLOTS_FILE, F_OK, 0) == -1;
-
-	for (size_t i = 0; i < k->cfg->nkey_sources; i++) {
-		cleanup_err struct err err = ERR_INIT;
-		struct key_source s;
-
-		if (key_source_parse(k->cfg->key_sources[i], &s, &err) == 0) {
-			k->state[2 + i].fd = key_source_open(&s, fresh, &err);
-			key_source_clear(&s);
-		}
-		if (k->state[2 + i].fd == -1)
-			log_error("%s", err_msg(&err));
-	}
-}
-
 static int
 prepare_state(struct keeper *k, struct err *err)
 {
@@ -392,7 +384,7 @@ prepare_state(struct keeper *k, struct err *err)
 	/* Less proof against an old file; core says so. */
 	if (place_witness(k->cfg, &k->state[1].fd, &why) == -1)
 		log_warn("%s", err_msg(&why));
-	open_sources(k);
+	sources_open(k->cfg, k->state[0].fd, k->state + 2);
 	return (0);
 }
 
@@ -587,12 +579,15 @@ start_due(struct keeper *k, int64_t now)
 
 		if (c->argv == NULL || child_wait_ms(c, now) != 0)
 			continue;
+		if (i == CORE)
+			sources_renew(k->cfg, k->state + 2);
 		if (child_start(c, now, &err) == -1) {
 			log_error("%s", err_msg(&err));
 			c->again_at = now + 1000;
 			continue;
 		}
 		if (i == CORE) {
+			sources_given(k->cfg, k->state + 2);
 			k->core_fd = fd_steal(&c->peer);
 			k->fsproj_wanted = k->cfg->fsproj != NULL;
 			give_all(k);

@@ -7,13 +7,17 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "seal/key_table.h"
 
 #include "keeper/place.h"
 
+#define LOCK_STEP_MS 50
+#define LOCK_STEPS 80
 #define BACKLOG 512	/* 110 pods and their volumes at boot */
 
 int
@@ -43,9 +47,20 @@ sync_parent(const char *path, struct err *err)
 int
 place_state(const struct run_config *cfg, int *ret_fd, struct err *err)
 {
-	*ret_fd = open(cfg->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (*ret_fd == -1)
+	cleanup_close int fd = open(cfg->state, O_RDONLY | O_DIRECTORY |
+	    O_CLOEXEC);
+	struct timespec pause = { 0, LOCK_STEP_MS * 1000000l };
+
+	if (fd == -1)
 		return (err_sys(err, "--state: %s", cfg->state));
+	/* A core whose keeper was killed is still ending. */
+	for (int i = 0; key_table_lock(fd, err) == -1; i++) {
+		if (err->kind != ERR_TRANSIENT || i == LOCK_STEPS)
+			return (err_wrap(err, "--state: %s", cfg->state));
+		err_clear(err);
+		nanosleep(&pause, NULL);
+	}
+	*ret_fd = fd_steal(&fd);
 	return (0);
 }
 

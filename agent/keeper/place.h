@@ -23,7 +23,9 @@ int place_directories(const struct run_config *cfg, uid_t uid,
  */
 int place_socket(const char *path, int *ret_fd, struct err *err);
 
-/* place_state(cfg, ret_fd, err): the state directory, open.  place_witness: the
+/* place_state(cfg, ret_fd, err): the state directory, open, and locked as long
+ * as the descriptor or core's copy of it is: TRANSIENT when another agent has
+ * it for more than four seconds.  place_witness: the
  * witness, for reading and writing; made (0600, on disk) when it is missing. */
 int place_state(const struct run_config *cfg, int *ret_fd, struct err *err);
 int place_witness(const struct run_config *cfg, int *ret_fd, struct err *err);

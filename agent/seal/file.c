@@ -235,7 +235,7 @@ check_rights(int fd, const char *name, int is_dir, struct err *err)
 
 struct candidate {
 	const char *name;
-	int there, whole;
+	int there, whole, by_before;
 	struct err err;			/* why it is not whole */
 	struct snapshot s;
 	int64_t mtime;
@@ -244,8 +244,7 @@ struct candidate {
 
 struct loader {
 	const struct seal_place *p;
-	const uint8_t *root, *node, *cluster;
-	uint8_t *scratch;
+	const struct seal_trust *t;
 	uint64_t known;		/* highest generation of any witness */
 	struct seal_loaded *out;
 };
@@ -253,11 +252,28 @@ struct loader {
 static int
 ours(const struct loader *l, const struct snapshot_head *h, struct err *err)
 {
-	if (memcmp(h->node, l->node, SNAPSHOT_ID_LEN) != 0)
+	if (memcmp(h->node, l->t->node, SNAPSHOT_ID_LEN) != 0)
 		return (err_set(err, ERR_DENIED, "it is another node's"));
-	if (memcmp(h->cluster, l->cluster, SNAPSHOT_ID_LEN) != 0)
+	if (memcmp(h->cluster, l->t->cluster, SNAPSHOT_ID_LEN) != 0)
 		return (err_set(err, ERR_DENIED, "it is of another cluster"));
 	return (0);
+}
+
+/* By the root key, or by the one before it. */
+static int
+open_it(const struct loader *l, struct candidate *c, const struct buf *b)
+{
+	const struct seal_trust *t = l->t;
+
+	if (snapshot_read(t->root, b->data, b->len, t->scratch, &c->s,
+	    &c->err) == 0)
+		return (0);
+	if (c->err.kind != ERR_DENIED || !t->before)
+		return (-1);
+	c->by_before = 1;
+	err_clear(&c->err);
+	return (snapshot_read(t->before, b->data, b->len, t->scratch, &c->s,
+	    &c->err));
 }
 
 /* -1 only for what no other file makes good. */
@@ -281,8 +297,7 @@ look(struct loader *l, struct candidate *c, struct err *err)
 	if (file_read_fd(fd, &b, &c->err) == -1)
 		return (0);
 	c->bytes = b.len;
-	if (snapshot_read(l->root, b.data, b.len, l->scratch, &c->s,
-	    &c->err) == -1)
+	if (open_it(l, c, &b) == -1)
 		return (0);
 	if (ours(l, &c->s.head, &c->err) == -1)
 		snapshot_clear(&c->s);
@@ -313,32 +328,48 @@ take(struct seal_loaded *out, struct candidate *c)
 	memset(&c->s, 0, sizeof(c->s));
 	out->sealed_at = c->mtime;
 	out->bytes = c->bytes;
+	out->by_before = c->by_before;
 }
 
-static int
-is_old(const struct loader *l, const struct candidate *c, uint64_t allow)
+/* Why it is an old one, the caller's; NULL when it is not. */
+static char *
+older(const struct loader *l, const struct candidate *c, unsigned allow)
 {
+	const struct snapshot_head *h = &c->s.head;
+	const struct seal_trust *t = l->t;
+
+	(void)t;
 #ifndef WEAKEN_SEAL_GENERATION
-	return (c->s.head.generation + allow < l->known);
-#else
-	(void)l;
-	(void)c;
-	(void)allow;
-	return (0);
+	if (h->generation + allow < l->known)
+		return (str_fmt("generation %" PRIu64 " came back, %" PRIu64
+		    " is known to exist", h->generation, l->known));
 #endif
+#ifndef WEAKEN_TPM_COUNTER
+	if (t->counted && h->counter + allow < t->counter)
+		return (str_fmt("it is older than the TPM's counter knows "
+		    "(%" PRIu64 ", and that one says %" PRIu64 ")",
+		    h->counter, t->counter));
+#endif
+#ifndef WEAKEN_SEAL_EPOCH
+	if (h->epoch + allow < t->min_epoch)
+		return (str_fmt("it is of key epoch %u, and that ended with "
+		    "%u", h->epoch, t->min_epoch));
+#endif
+	return (NULL);
 }
 
 static void
 judge_whole(struct loader *l, struct candidate *c)
 {
-	if (!is_old(l, c, 0)) {
+	cleanup_free char *why = older(l, c, 0);
+
+	if (!why) {
 		take(l->out, c);
 		say(l->out, SEAL_OK, NULL);
 		return;
 	}
-	say(l->out, SEAL_ROLLED_BACK, str_fmt("generation %" PRIu64 " came "
-	    "back, %" PRIu64 " is known to exist: kept aside as %s",
-	    c->s.head.generation, l->known, SEAL_FILE_QUARANTINE));
+	say(l->out, SEAL_ROLLED_BACK, str_fmt("%s: %s: kept aside as %s",
+	    c->name, why, SEAL_FILE_QUARANTINE));
 	quarantine(l, c->name);
 }
 
@@ -346,11 +377,12 @@ static void
 judge_damaged(struct loader *l, struct candidate *c, struct candidate *prev)
 {
 	const char *why = err_msg(&c->err);
+	cleanup_free char *old = prev->whole ? older(l, prev, 1) : NULL;
 
 	if (c->err.kind == ERR_DENIED || c->err.kind == ERR_INVALID) {
 		say(l->out, SEAL_FOREIGN, str_fmt("%s: %s: kept aside as %s",
 		    c->name, why, SEAL_FILE_QUARANTINE));
-	} else if (prev->whole && !is_old(l, prev, 1)) {
+	} else if (prev->whole && !old) {
 		take(l->out, prev);
 		say(l->out, SEAL_PARTIAL, str_fmt("%s: %s: the one before it "
 		    "is served, the damaged one kept aside as %s", c->name,
@@ -396,17 +428,12 @@ highest(uint64_t known, const struct candidate *c)
 }
 
 int
-seal_file_load(const struct seal_place *p,
-    const uint8_t root[static RECORD_KEY_LEN],
-    const uint8_t node[static SNAPSHOT_ID_LEN],
-    const uint8_t cluster[static SNAPSHOT_ID_LEN], uint64_t min_generation,
-    uint8_t scratch[static SNAPSHOT_SCRATCH], struct seal_loaded *ret,
-    struct err *err)
+seal_file_load(const struct seal_place *p, const struct seal_trust *trust,
+    struct seal_loaded *ret, struct err *err)
 {
 	struct candidate c = { .name = SEAL_FILE };
 	struct candidate prev = { .name = SEAL_FILE_PREV };
-	struct loader l = { p, root, node, cluster, scratch, min_generation,
-		ret };
+	struct loader l = { p, trust, trust->min_generation, ret };
 	uint64_t known;
 	int rc, odd;
 
@@ -414,7 +441,7 @@ seal_file_load(const struct seal_place *p,
 	if (check_rights(p->dir, "the state directory", 1, err) == -1)
 		return (-1);
 	leftovers(p);
-	known = witness_read(p->witness, node, &odd);
+	known = witness_read(p->witness, trust->node, &odd);
 	if (known > l.known)
 		l.known = known;
 	rc = look(&l, &c, err);

@@ -57,36 +57,48 @@ struct seal_loaded {
 				 * write takes one more */
 	int64_t sealed_at;	/* mtime of what was loaded, wall ms; 0 */
 	size_t bytes;
+	int by_before;		/* it is sealed by trust->before */
+};
+
+/* What a file is held against. */
+struct seal_trust {
+	const uint8_t *root;	/* RECORD_KEY_LEN bytes */
+	const uint8_t *before;	/* the root key before it, while a rotation is
+				 * under way; NULL */
+	const uint8_t *node, *cluster;	/* SNAPSHOT_ID_LEN each */
+	uint64_t min_generation;	/* what others know (the NodeSeal
+					 * object); 0 nothing */
+	uint32_t min_epoch;	/* of the table of key slots */
+	int counted;		/* a TPM was asked: */
+	uint64_t counter;	/* what it says (struct key_counter) */
+	uint8_t *scratch;	/* SNAPSHOT_SCRATCH bytes fit for keys */
 };
 
 /**
- * seal_file_load(p, root, node, cluster, min_generation, scratch, ret, err):
- * Load the newest that can be trusted.  ${min_generation}: what others know
- * (the NodeSeal object; 0 nothing).
+ * seal_file_load(p, trust, ret, err):
+ * Load the newest that can be trusted.
  *
  *	no file, no witness			EMPTY
- *	whole, generation >= all that is known	OK
+ *	whole, as new as all that is known	OK
  *	damaged, the one before whole		PARTIAL, that one is given; the
  *						damaged one goes to quarantine
- *	whole, but older than the witness or
- *	${min_generation}			ROLLED_BACK, quarantine
+ *	whole, but older than the witness,
+ *	min_generation, the TPM's counter or
+ *	the epoch				ROLLED_BACK, quarantine
  *	gone, but the witness knows of one	ROLLED_BACK
  *	of another key, node or cluster		FOREIGN, quarantine
  *	damaged, and no good one before		TAMPERED, quarantine
  *	a newer format				FOREIGN, quarantine, saying so
  *
- * cache.seal.prev counts as good when it is whole and exactly as old as a
- * file before the witness's may be (generation >= witness - 1).
- * Temporary files of a write that died are removed.  Fails (-1) only when the
- * directory itself cannot be used; wrong owner or mode of the directory or of a
- * file is DENIED, naming what to do.
+ * The TPM's counter is raised after a file with a higher one is durable, so a
+ * file may be ahead of it.  cache.seal.prev counts as good when it is whole and
+ * exactly as old as a file before the newest known may be (one generation, one
+ * step of the counter, one epoch).  Temporary files of a write that died are
+ * removed.  Fails (-1) only when the directory itself cannot be used; wrong
+ * owner or mode of the directory or of a file is DENIED, naming what to do.
  */
-int seal_file_load(const struct seal_place *p,
-    const uint8_t root[static RECORD_KEY_LEN],
-    const uint8_t node[static SNAPSHOT_ID_LEN],
-    const uint8_t cluster[static SNAPSHOT_ID_LEN], uint64_t min_generation,
-    uint8_t scratch[static SNAPSHOT_SCRATCH], struct seal_loaded *ret,
-    struct err *err);
+int seal_file_load(const struct seal_place *p, const struct seal_trust *trust,
+    struct seal_loaded *ret, struct err *err);
 void seal_loaded_clear(struct seal_loaded *l);
 
 #endif

@@ -11,7 +11,8 @@
 #include "seal/key_slots.h"
 
 /* Numbers lie in the machine's order, as in seal/snapshot.c. */
-#define FORMAT 1
+#define FORMAT 2
+#define FORMAT_OLD 1		/* without epoch_at */
 #define NONCE crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
 #define TAG crypto_aead_xchacha20poly1305_ietf_ABYTES
 #define WRAPPED (NONCE + SLOTS_ROOT_LEN + TAG)
@@ -123,9 +124,11 @@ body_write(const struct key_slots *s, struct buf *b)
 	size_t i;
 
 	buf_add(b, magic, sizeof(magic));
-	wire_u32(b, FORMAT);
+	wire_u32(b, s->format);
 	buf_add(b, s->node, sizeof(s->node));
 	wire_u32(b, s->epoch);
+	if (s->format > FORMAT_OLD)
+		wire_u64(b, (uint64_t)s->epoch_at);
 	wire_u32(b, s->next_id);
 	wire_u32(b, (uint32_t)s->n);
 	for (i = 0; i < s->n; i++) {
@@ -158,6 +161,7 @@ key_slots_write(struct key_slots *s, const uint8_t root[static SLOTS_ROOT_LEN],
 {
 	cleanup_buf struct buf body = BUF_PLAIN(SLOTS_FILE_MAX - MAC_LEN);
 
+	s->format = FORMAT;
 	body_write(s, &body);
 	if (buf_finish(&body, SLOTS_FILE, err) == -1)
 		return (-1);
@@ -217,6 +221,8 @@ body_read(struct key_slots *s, struct wire *w)
 
 	fixed(w, s->node, sizeof(s->node));
 	s->epoch = wire_get_u32(w);
+	if (s->format > FORMAT_OLD)
+		s->epoch_at = (int64_t)wire_get_u64(w);
 	s->next_id = wire_get_u32(w);
 	n = wire_get_u32(w);
 	if (n > SLOTS_MAX) {
@@ -245,9 +251,10 @@ key_slots_read(struct key_slots *s, const void *data, size_t len,
 	format = wire_get_u32(&w);
 	if (w.bad || memcmp(start, magic, sizeof(magic)) != 0)
 		return (err_set(err, ERR_TAMPER, "no table of key slots"));
-	if (format != FORMAT)
+	if (format < FORMAT_OLD || format > FORMAT)
 		return (err_set(err, ERR_INVALID, "format %u of the key slots "
 		    "is not this version's %u", format, FORMAT));
+	new.format = format;
 	body_read(&new, &w);
 	if (w.bad || w.left || new.n == 0) {
 		key_slots_clear(&new);
@@ -296,6 +303,7 @@ key_slots_make(struct key_slots *s, uint8_t root[static SLOTS_ROOT_LEN])
 	uint8_t seed[SLOTS_ROOT_LEN];
 
 	memset(s, 0, sizeof(*s));
+	s->format = FORMAT;
 	s->epoch = 1;
 	s->next_id = 1;
 	record_random(s->node, sizeof(s->node));

@@ -42,8 +42,11 @@ struct key_slot {
 };
 
 struct key_slots {
+	uint32_t format;	/* in which it was read; the MAC is over that */
 	uint8_t node[16];	/* random, once a node */
 	uint32_t epoch;		/* of the sealed file's keys */
+	int64_t epoch_at;	/* when it began, on the node's own clock; 0:
+				 * not known (format 1 did not say) */
 	uint32_t next_id;	/* of slots: never given twice */
 	struct key_slot *v;
 	size_t n;
@@ -61,7 +64,8 @@ void key_slots_clear(struct key_slots *s);
 
 /* key_slots_read(s, data, len,
  * err): the form alone; the MAC needs the root key.
- * TAMPER when malformed, INVALID a newer format. */
+ * TAMPER when malformed, INVALID a newer format.  Older ones are read, and
+ * written anew as the present one. */
 int key_slots_read(struct key_slots *s, const void *data, size_t len,
     struct err *err);
 /* key_slots_write(s, root, out): with its MAC. */

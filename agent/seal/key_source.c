@@ -13,6 +13,8 @@
 #include "seal/box.h"
 #include "seal/record.h"
 #include "seal/key_source.h"
+#include "seal/key_tpm.h"
+#include "seal/tpm_wire.h"
 
 #define KEY_LEN 32		/* of a key file that we make */
 #define KEY_LEAST 16		/* of one that somebody brings */
@@ -24,21 +26,6 @@
 
 static const enum slot_type spoken[] = { SLOT_FILE, SLOT_TPM2,
 	SLOT_PASSPHRASE, SLOT_CREDENTIAL };
-
-static int
-pcrs_check(const char *s)
-{
-	char *end;
-	long n;
-
-	do {
-		n = strtol(s, &end, 10);
-		if (end == s || n < 0 || n > 23)
-			return (-1);
-		s = end + 1;
-	} while (*end == '+' || *end == ',');
-	return (*end == '\0' ? 0 : -1);
-}
 
 int
 key_source_parse(const char *spec, struct key_source *ret, struct err *err)
@@ -55,7 +42,7 @@ key_source_parse(const char *spec, struct key_source *ret, struct err *err)
 		return (err_set(err, ERR_INVALID, "--key-source: unknown "
 		    "source \"%.*s\": " MAY, (int)len, spec));
 	type = spoken[i];
-	if (type == SLOT_TPM2 ? *arg && pcrs_check(arg) == -1 : !*arg)
+	if (type == SLOT_TPM2 ? *arg && tpm_pcrs(arg) == 0 : !*arg)
 		return (err_set(err, ERR_INVALID, "--key-source: \"%s\": "
 		    "%s: " MAY, spec, type == SLOT_TPM2 ? "PCRs are numbers "
 		    "from 0 to 23 with + between" : "nothing behind the "
@@ -285,15 +272,14 @@ read_content(int fd, uint8_t *content, size_t *ret_len, struct err *err)
 
 int
 key_source_material(const struct key_source *s, int fd, struct key_slot *slot,
-    uint8_t out[static 32], struct err *err)
+    struct key_counter *counter, uint8_t out[static 32], struct err *err)
 {
 	uint8_t content[CONTENT_MAX];
 	size_t len = 0;
 	int rc;
 
 	if (s->type == SLOT_TPM2)
-		return (err_set(err, ERR_INTERNAL, "a TPM's slot is opened by "
-		    "nodeseal-tpm"));
+		return (key_tpm_material(s, fd, slot, counter, out, err));
 	rc = read_content(fd, content, &len, err);
 	if (rc == 0)
 		rc = s->type == SLOT_PASSPHRASE ?

@@ -36,14 +36,36 @@ char *key_source_path(const struct key_source *s, struct err *err);
  * fsynced.  The descriptor, or -1. */
 int key_source_open(const struct key_source *s, int create, struct err *err);
 
+/* What a TPM's counter says, on a scale of the node's own: it goes on where
+ * another TPM's ended (reference security-offline.md d.3, "T2"). */
+struct key_counter {
+	uint32_t index;		/* in: its handle, for a new slot */
+	uint64_t value;		/* in, for a new slot: where it is; out */
+	int known;		/* out: ${value} is what it says */
+	char *problem;		/* out: why not; owned */
+};
+void key_counter_clear(struct key_counter *c);
+
 /**
- * key_source_material(s, fd, slot, out, err):
- * The 32 bytes of ${slot} (params: salt and Argon2id costs of a passphrase)
- * into ${out}, which is fit for keys.  ${slot} with no params: make them (a new
- * slot).  ${fd} is what key_source_open gave, or a socket to nodeseal-tpm
- * (seal/tpm_wire.h).  Nothing of the source stays in ordinary memory.
+ * key_source_material(s, fd, slot, counter, out, err):
+ * The 32 bytes of ${slot} (params: salt and Argon2id costs of a passphrase, a
+ * TPM's blob) into ${out}, which is fit for keys.  ${slot} with no params: make
+ * them (a new slot).  ${fd} is what key_source_open gave, or a socket to
+ * nodeseal-tpm (seal/tpm_wire.h), which answers within TPM_ANSWER_MS;
+ * ${counter} is a TPM's alone, and may be NULL elsewhere.  Nothing of the
+ * source stays in ordinary memory.  Kinds of a TPM's failures:
+ * tpm_verdict_kind.
  */
 int key_source_material(const struct key_source *s, int fd,
-    struct key_slot *slot, uint8_t out[static 32], struct err *err);
+    struct key_slot *slot, struct key_counter *counter,
+    uint8_t out[static 32], struct err *err);
+
+/* key_counter_step(fd, slot, from, ret, err): raise the counter of a TPM's
+ * ${slot} from ${from} by one; *ret is what it says then (${from} + 1, also
+ * when it was there already).  Blocks as above. */
+int key_counter_step(int fd, const struct key_slot *slot, uint64_t from,
+    uint64_t *ret, struct err *err);
+/* key_counter_forget(fd, slot, err): take it away with its last slot. */
+int key_counter_forget(int fd, const struct key_slot *slot, struct err *err);
 
 #endif

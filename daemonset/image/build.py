@@ -21,7 +21,8 @@ import tempfile
 
 import oci
 
-PROGRAMS = ("nodeseal", "nodeseal-link", "nodeseal-job", "nodeseal-fsproj")
+PROGRAMS = ("nodeseal", "nodeseal-link", "nodeseal-job", "nodeseal-fsproj",
+            "nodeseal-tpm")
 BIN = "usr/local/bin"
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 ZONES = "/usr/share/zoneinfo"

@@ -6,8 +6,9 @@ set -eu
 
 build="gcc g++ make libc6-dev libuv1-dev libsodium-dev libnghttp2-dev
  libprotobuf-c-dev protobuf-c-compiler libcjson-dev libyaml-dev
- libcurl4-openssl-dev libmicrohttpd-dev libssl-dev libre2-dev libcrypt-dev"
-test="libcmocka-dev python3 openssl binutils tzdata"
+ libcurl4-openssl-dev libmicrohttpd-dev libssl-dev libre2-dev libcrypt-dev
+ libtss2-dev libqrencode-dev"
+test="libcmocka-dev python3 openssl binutils tzdata swtpm"
 clang="clang libclang-rt-14-dev llvm"
 image="python3 ca-certificates tzdata"
 cluster="etcd-server containerd runc containernetworking-plugins busybox-static

@@ -50,8 +50,9 @@ LINKS = {
     "nodeseal-link": {"libuv", "libcurl", "libssl", "libcrypto", "libcjson",
                       "libyaml-0", "libmicrohttpd", "libm"},
     "nodeseal-fsproj": set(),
+    # tss2's own choice is libcrypto.
+    "nodeseal-tpm": {"libtss2-esys", "libtss2-mu", "libsodium", "libcrypto"},
 }
-
 LIBC = {"libc", "ld-linux-x86-64", "ld-linux-aarch64", "linux-vdso",
         "linux-gate"}
 
@@ -162,7 +163,8 @@ def check_products(build):
             bad.append(f"{name}: links {lib}")
         # Not by way of another either.
         for lib in sorted((needed(path) & {"libcurl", "libssl",
-                                           "libcrypto"}) - may):
+                                           "libcrypto",
+                                           "libtss2-esys"}) - may):
             bad.append(f"{name}: loads {lib}")
     path = os.path.join(build, "nodeseal")
     if os.path.exists(path):

@@ -133,8 +133,9 @@ load(uint64_t *ret_generation)
 	struct seal_loaded l;
 	enum seal_state state;
 
-	assert_int_equal(seal_file_load(&place, root, node, cluster, 0,
-	    scratch, &l, NULL), 0);
+	struct seal_trust t = trust(node, 0);
+
+	assert_int_equal(seal_file_load(&place, &t, &l, NULL), 0);
 	state = l.state;
 	*ret_generation = l.snapshot.head.generation;
 	seal_loaded_clear(&l);

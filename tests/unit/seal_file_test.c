@@ -49,8 +49,9 @@ load(uint64_t *ret_generation, const char *problem)
 	struct seal_loaded l;
 	enum seal_state state;
 
-	assert_int_equal(seal_file_load(&place, root, node, cluster, 0,
-	    scratch, &l, NULL), 0);
+	struct seal_trust t = trust(node, 0);
+
+	assert_int_equal(seal_file_load(&place, &t, &l, NULL), 0);
 	state = l.state;
 	*ret_generation = l.snapshot.head.generation;
 	assert_int_equal(l.snapshot.nvalues, *ret_generation ? 2 : 0);
@@ -183,10 +184,81 @@ test_known_elsewhere(void **state)
 
 	(void)state;
 	put(5);
-	assert_int_equal(seal_file_load(&place, root, node, cluster, 6,
-	    scratch, &l, NULL), 0);
+	struct seal_trust t = trust(node, 6);
+
+	assert_int_equal(seal_file_load(&place, &t, &l, NULL), 0);
 	assert_int_equal(l.state, SEAL_ROLLED_BACK);
 	assert_int_equal(l.generation, 6);
+	seal_loaded_clear(&l);
+}
+
+/* The TPM's counter and the table's epoch: older ones are refused, one that is
+ * ahead is what a death in the middle leaves; the file before the newest may be
+ * one behind.  The head is counter 5, epoch 1.  Controls: -DWEAKEN_TPM_COUNTER,
+ * -DWEAKEN_SEAL_EPOCH. */
+static enum seal_state
+against(uint64_t counter, uint32_t epoch, const char *says)
+{
+	struct seal_trust t = trust(node, 0);
+	enum seal_state state;
+	struct seal_loaded l;
+
+	t.counted = 1;
+	t.counter = counter;
+	t.min_epoch = epoch;
+	assert_int_equal(seal_file_load(&place, &t, &l, NULL), 0);
+	state = l.state;
+	if (says) {
+		assert_non_null(l.problem);
+		assert_non_null(strstr(l.problem, says));
+	}
+	seal_loaded_clear(&l);
+	return (state);
+}
+
+static void
+test_counter_and_epoch(void **state)
+{
+	(void)state;
+	put(5);
+	assert_int_equal(against(5, 1, NULL), SEAL_OK);
+	assert_int_equal(against(4, 0, NULL), SEAL_OK);
+	put(6);
+	damage(SEAL_FILE);
+	assert_int_equal(against(6, 2, NULL), SEAL_PARTIAL);
+	put(7);
+	assert_int_equal(against(6, 1, "counter"), SEAL_ROLLED_BACK);
+	assert_false(there(SEAL_FILE));
+	put(8);
+	assert_int_equal(against(5, 2, "epoch"), SEAL_ROLLED_BACK);
+}
+
+static uint8_t next_root[RECORD_KEY_LEN] = { 9 };
+
+/* While the root key is being rotated, files by both open. */
+static void
+test_root_before(void **state)
+{
+	struct seal_trust t = trust(node, 0);
+	struct seal_loaded l;
+
+	(void)state;
+	put(5);
+	t.root = next_root;
+	assert_int_equal(seal_file_load(&place, &t, &l, NULL), 0);
+	assert_int_equal(l.state, SEAL_FOREIGN);
+	seal_loaded_clear(&l);
+	put(6);
+	t.before = root;
+	assert_int_equal(seal_file_load(&place, &t, &l, NULL), 0);
+	assert_int_equal(l.state, SEAL_OK);
+	assert_int_equal(l.by_before, 1);
+	seal_loaded_clear(&l);
+	t.root = root;
+	t.before = next_root;
+	assert_int_equal(seal_file_load(&place, &t, &l, NULL), 0);
+	assert_int_equal(l.state, SEAL_OK);
+	assert_int_equal(l.by_before, 0);
 	seal_loaded_clear(&l);
 }
 
@@ -199,8 +271,9 @@ test_foreign(void **state)
 
 	(void)state;
 	put(5);
-	assert_int_equal(seal_file_load(&place, root, other, cluster, 0,
-	    scratch, &l, NULL), 0);
+	struct seal_trust t = trust(other, 0);
+
+	assert_int_equal(seal_file_load(&place, &t, &l, NULL), 0);
 	assert_int_equal(l.state, SEAL_FOREIGN);
 	assert_non_null(strstr(l.problem, "another node"));
 	seal_loaded_clear(&l);
@@ -235,8 +308,9 @@ refused(const char *part)
 	cleanup_err struct err err = ERR_INIT;
 	struct seal_loaded l;
 
-	assert_int_equal(seal_file_load(&place, root, node, cluster, 0,
-	    scratch, &l, &err), -1);
+	struct seal_trust t = trust(node, 0);
+
+	assert_int_equal(seal_file_load(&place, &t, &l, &err), -1);
 	assert_int_equal(err.kind, ERR_DENIED);
 	assert_non_null(strstr(err_msg(&err), part));
 	seal_loaded_clear(&l);
@@ -323,6 +397,8 @@ main(void)
 		T(test_rollback),
 		T(test_rollback_of_the_one_before),
 		T(test_known_elsewhere),
+		T(test_counter_and_epoch),
+		T(test_root_before),
 		T(test_foreign),
 		T(test_downgrade),
 		T(test_rights),

@@ -258,7 +258,7 @@ material(const char *type, uint8_t *out, struct key_slot *slot, int create,
 	assert_int_equal(key_source_parse(spec, &s, NULL), 0);
 	fd = key_source_open(&s, create, err);
 	if (fd != -1)
-		rc = key_source_material(&s, fd, slot, out, err);
+		rc = key_source_material(&s, fd, slot, NULL, out, err);
 	key_source_clear(&s);
 	return (rc);
 }
@@ -385,7 +385,7 @@ test_credential(void **state)
 	write_text("0123456789abcdef0123456789abcdef");
 	fd = key_source_open(&s, 0, NULL);
 	assert_true(fd >= 0);
-	assert_int_equal(key_source_material(&s, fd, &slot, a, NULL), 0);
+	assert_int_equal(key_source_material(&s, fd, &slot, NULL, a, NULL), 0);
 	close(fd);
 	key_source_clear(&s);
 }

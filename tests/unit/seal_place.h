@@ -17,6 +17,14 @@ static char dir[64];
 static int parent;
 static struct seal_place place;
 
+static inline struct seal_trust
+trust(const uint8_t *whose, uint64_t min_generation)
+{
+	return ((struct seal_trust){ .root = root, .node = whose,
+		.cluster = cluster, .min_generation = min_generation,
+		.scratch = scratch });
+}
+
 static inline void
 place_make(void)
 {
