@@ -10,11 +10,12 @@ static struct {
 	int account, kubeconfig;
 } given;
 
-void
+int
 apiserver_found(void)
 {
 	given.account = fcntl(KEEPER_ACCOUNT_FD, F_GETFD) != -1;
 	given.kubeconfig = fcntl(KEEPER_KUBECONFIG_FD, F_GETFD) != -1;
+	return (given.account ? KEEPER_ACCOUNT_FD : 0);
 }
 
 void

@@ -11,8 +11,9 @@
  */
 
 /* apiserver_found(): once, before anything else is opened: which of the
- * descriptors the keeper gave us.  Their numbers mean nothing otherwise. */
-void apiserver_found(void);
+ * descriptors the keeper gave us.  Their numbers mean nothing otherwise.
+ * Returns the account's folder, for Landlock; 0 none. */
+int apiserver_found(void);
 /* apiserver_close(): no such descriptor is open any more.  What every child
  * that is not to speak to the API server does first. */
 void apiserver_close(void);

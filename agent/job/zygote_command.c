@@ -72,7 +72,8 @@ static int
 serve(struct flags *c, struct err *err)
 {
 	struct zygote_work work = { run_job, c };
-	struct sandbox_paths paths = { .read = readable };
+	struct sandbox_paths paths = { .read = readable,
+		.read_fd = apiserver_found() };
 	struct sandbox_report report = { .n = 0 };
 	size_t i;
 
@@ -156,7 +157,6 @@ zygote_command(int argc, char **argv)
 		return (2);
 	}
 	log_init("job", c.level, c.format);
-	apiserver_found();
 	rc = serve(&c, &err);
 	if (rc == -1)
 		log_error("zygote: %s", err_msg(&err));

