@@ -229,6 +229,23 @@ catalog_keys(const struct catalog *c, const char *name)
 	return (o ? o->keys : NULL);
 }
 
+void
+catalog_renew(struct catalog *c, const char *prefix)
+{
+	struct place *p;
+	const char *key;
+	size_t i;
+
+	for (i = strmap_next(c->places, 0); i; i = strmap_next(c->places, i)) {
+		key = strmap_key(c->places, i);
+		if (strncmp(key, prefix, strlen(prefix)) != 0)
+			continue;
+		p = strmap_val(c->places, i);
+		p->generation = 0;
+		settle(c, key, p);
+	}
+}
+
 struct strmap *
 catalog_take_changes(struct catalog *c)
 {

@@ -68,6 +68,8 @@ int entry_open(struct keys *k, const struct entry *e,
 
 struct catalog *catalog_new(void);
 void catalog_free(struct catalog *c);
+/* catalog_renew(c, prefix): all whose key begins so count as changed. */
+void catalog_renew(struct catalog *c, const char *prefix);
 
 /**
  * catalog_replace(c, origin, v, n):

@@ -111,13 +111,15 @@ on_room(void *arg)
 	sync_pump(arg);
 }
 
-static void
-labels_read(struct core *c)
+void
+core_labels(struct core *c)
 {
 	const struct run_config *cfg = c->cfg;
 	const char *eq;
 	size_t i;
 
+	strmap_free(c->node_labels);
+	c->node_labels = strmap_new(free);
 	for (i = 0; i < cfg->nnode_labels; i++) {
 		eq = strchr(cfg->node_labels[i], '=');
 		if (!eq)
@@ -130,7 +132,7 @@ labels_read(struct core *c)
 }
 
 int
-core_init(struct core *c, const struct run_config *cfg,
+core_init(struct core *c, struct run_config *cfg,
     const struct clock *clock, struct loop *loop, struct err *err)
 {
 	memset(c, 0, sizeof(*c));
@@ -150,12 +152,11 @@ core_init(struct core *c, const struct run_config *cfg,
 	c->found = strmap_new(free);
 	c->volumes = strmap_new(NULL);
 	c->projections = strmap_new(NULL);
-	c->node_labels = strmap_new(free);
 	c->fetch_timeout_ms = FETCH_TIMEOUT_MS;
 	due_init(&c->pump_due, on_room, c);
 	csi_wire_init(c);
 	c->notes_fd = -1;
-	labels_read(c);
+	core_labels(c);
 	return (0);
 }
 
@@ -421,6 +422,10 @@ on_keeper_frame(void *arg, struct frame *f)
 	struct core *c = arg;
 	struct wire w;
 
+	if (f->type == KEEPER_CONFIG) {
+		core_reconfigure(c, f->body.data, f->body.len);
+		return;
+	}
 	wire_init(&w, f->body.data, f->body.len);
 	name = f->body.len ? wire_get_str(&w) : str_dup("");
 	switch (f->type) {
@@ -560,7 +565,7 @@ start(struct core *c, int keeper_fd, struct err *err)
 }
 
 int
-core_main(const struct run_config *cfg, int keeper_fd,
+core_main(struct run_config *cfg, int keeper_fd,
     const struct state_fds *fds)
 {
 	cleanup_err struct err err = ERR_INIT;

@@ -17,10 +17,10 @@ struct state_fds;	/* core/state.h */
  * Run until SIGTERM or SIGINT (0), or until the keeper at the other end of
  * ${keeper_fd} (ipc/keeper.h; taken over, as ${fds}) is gone or something
  * that core cannot do without fails (1, after a line in the log).  ${cfg} is
- * borrowed.  The caller has called log_init and dropped its rights.  Mounts
- * stay when it returns.
+ * borrowed, and changed when the keeper sends another.  The caller has called
+ * log_init and dropped its rights.  Mounts stay when it returns.
  */
-int core_main(const struct run_config *cfg, int keeper_fd,
+int core_main(struct run_config *cfg, int keeper_fd,
     const struct state_fds *fds);
 
 /* core_degraded(line): a line for `status` that the caller knows before

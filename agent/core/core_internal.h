@@ -72,7 +72,7 @@ struct csi_driver {
 };
 
 struct core {
-	const struct run_config *cfg;
+	struct run_config *cfg;
 	const struct clock *clock;
 	struct loop *loop;
 	struct schedule *schedule;
@@ -120,9 +120,14 @@ struct core {
 };
 
 /* core_init: everything that needs no other process. */
-int core_init(struct core *c, const struct run_config *cfg,
+int core_init(struct core *c, struct run_config *cfg,
     const struct clock *clock, struct loop *loop, struct err *err);
 void core_clear(struct core *c);
+/* core_labels: c->node_labels, from the configuration. */
+void core_labels(struct core *c);
+/* core_reconfigure(c, data, len): the body of KEEPER_CONFIG: what may change
+ * while we run is taken over, and what follows from it done. */
+void core_reconfigure(struct core *c, const void *data, size_t len);
 /* core_ready: objects read once, fsproj connected (INTERFACES.md §1). */
 int core_ready(const struct core *c);
 /* core_tell_keeper: a frame with one string. */

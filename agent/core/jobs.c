@@ -290,6 +290,13 @@ jobs_connected(const struct jobs *j)
 	return (j->zygote != NULL);
 }
 
+void
+jobs_set_max(struct jobs *j, int max)
+{
+	j->slots.max = max;
+	say_room(j);
+}
+
 int
 jobs_room(const struct jobs *j)
 {

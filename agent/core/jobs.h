@@ -43,6 +43,8 @@ void jobs_free(struct jobs *j);		/* ends them all with CLOSED */
  * ${fd} is taken over. */
 int jobs_set_zygote(struct jobs *j, int fd, struct err *err);
 int jobs_connected(const struct jobs *j);
+/* jobs_set_max: how many at a time from now on; what runs goes on. */
+void jobs_set_max(struct jobs *j, int max);
 /* jobs_room: any slot is free; jobs_may_start: for this host, too. */
 int jobs_room(const struct jobs *j);
 int jobs_may_start(const struct jobs *j, const char *host);

@@ -28,6 +28,8 @@
  *	KEEPER_TPM	answer to KEEPER_TPM: connected SOCK_STREAM to a new
  *			nodeseal-tpm (seal/tpm_wire.h); none when it cannot be
  *			started
+ *	KEEPER_CONFIG	--config was read again; body: u32 N and N strings,
+ *			the words of run_config_words
  * core -> keeper:
  *	KEEPER_FOLDER	open the folder of --manifests (again); body: ""
  *	KEEPER_FILE	open a file directly in it for reading; body: its name
@@ -38,10 +40,11 @@
 enum keeper_frame {
 	KEEPER_FSPROJ = 1, KEEPER_ZYGOTE, KEEPER_LISTEN, KEEPER_READY,
 	KEEPER_REBIND, KEEPER_DEGRADED, KEEPER_FOLDER, KEEPER_FILE,
-	KEEPER_NOTES, KEEPER_LINK, KEEPER_TPM
+	KEEPER_NOTES, KEEPER_LINK, KEEPER_TPM, KEEPER_CONFIG
 };
 
-#define KEEPER_FRAME_MAX 4096
+#define KEEPER_FRAME_MAX (128u << 10)	/* all words of a configuration */
+#define KEEPER_WORDS_MAX 8192
 
 /* Exit status of a child that must not run as things are (--require-sandbox):
  * it is not started again, the keeper ends. */

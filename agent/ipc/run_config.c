@@ -11,30 +11,9 @@
 #include "base/file.h"
 #include "base/mem.h"
 
-#include "ipc/run_config.h"
+#include "ipc/run_config_internal.h"
 
 #define CONFIG_FILE_MAX 65536
-
-enum flag_type {
-	FLAG_STRING,
-	FLAG_BOOL,		/* --x and --no-x, or x = true/false */
-	FLAG_INT,
-	FLAG_LIST,		/* repeatable */
-	FLAG_PATHS,		/* colon-separated */
-	FLAG_LEVEL,
-	FLAG_FORMAT,
-	FLAG_UID,
-	FLAG_LATER		/* named by INTERFACES.md, not served yet */
-};
-
-struct flag {
-	const char *name;
-	enum flag_type type;
-	size_t at;		/* offset in struct run_config */
-	size_t count_at;	/* of its size_t, for lists */
-	const char *value;	/* its word in --help */
-	const char *help;	/* one line; why, for FLAG_LATER */
-};
 
 #define AT(f) offsetof(struct run_config, f)
 #define BUNDLES "belongs to bundles, which this version does not have"
@@ -105,6 +84,12 @@ static const struct flag flags[] = {
 struct seen {
 	unsigned char v[ARRAY_LEN(flags)];
 };
+
+const struct flag *
+run_flag(size_t i)
+{
+	return (i < ARRAY_LEN(flags) ? &flags[i] : NULL);
+}
 
 static void *
 field(struct run_config *c, size_t at)

@@ -66,6 +66,29 @@ void run_config_clear(struct run_config *c);
  * caller's. */
 int run_config_listen(const char *s, char **ret_host, uint16_t *ret_port,
     struct err *err);
+
+/* What may change while the agent runs, and what that concerns. */
+enum run_live {
+	RUN_FIXED = 0,		/* nothing: it holds from the next start on */
+	RUN_LOG = 1,
+	RUN_JOBS = 2,
+	RUN_LABELS = 4,		/* which HostProjections are ours */
+	RUN_OBJECTS = 8		/* what becomes of every ExternalSecret */
+};
+
+/**
+ * run_config_take(c, fresh, told, arg):
+ * Take over from ${fresh} what may change while the agent runs; what it gets
+ * in exchange is freed with it.  told(arg, name, what) is called for every flag
+ * whose value is another one (may be NULL).  Returns all of what changed, as
+ * bits of enum run_live.
+ */
+unsigned run_config_take(struct run_config *c, struct run_config *fresh,
+    void (*told)(void *arg, const char *name, enum run_live what), void *arg);
+/* run_config_words(c): the words from which run_config_parse makes the same
+ * again without a --config; NULL behind the last, the list and each word to be
+ * freed. */
+char **run_config_words(const struct run_config *c);
 /* run_config_help(): the table as text, fits a screen of 24 x 80 a page. */
 char *run_config_help(void);
 

@@ -13,7 +13,7 @@
 #include "keeper/keeper.h"
 
 static int
-run(const struct run_config *cfg, int argc, char **argv, struct err *err)
+run(struct run_config *cfg, int argc, char **argv, struct err *err)
 {
 	struct sandbox_report report = { .n = 0 };
 

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +26,7 @@
 #include "keeper/manifests.h"
 #include "keeper/place.h"
 #include "keeper/sources.h"
+#include "keeper/words.h"
 
 #define STOP_MS 4000		/* core's time after SIGTERM; all in 5 s */
 #define SEND_MS 2000
@@ -43,7 +43,9 @@ struct listening {
 enum { FSPROJ, ZYGOTE, LINK, CORE, CHILDREN };
 
 struct keeper {
-	const struct run_config *cfg;
+	struct run_config *cfg;
+	int argc;		/* the words that it comes from */
+	char **words;
 	struct child child[CHILDREN];
 	struct listening sockets[SOCKETS_MAX];
 	size_t nsockets;
@@ -124,6 +126,65 @@ give_all(struct keeper *k)
 	for (size_t i = 0; i < k->nsockets; i++)
 		give(k, KEEPER_LISTEN, k->sockets[i].name, k->sockets[i].fd);
 	give(k, KEEPER_READY, "", -1);
+}
+
+/* --- the configuration -------------------------------------------------- */
+
+static void children_words(struct keeper *k);
+
+static void
+on_flag(void *arg, const char *name, enum run_live what)
+{
+	const struct keeper *k = arg;
+
+	if (what == RUN_FIXED)
+		log_warn("--%s: has changed in %s: that takes effect at the "
+		    "next start only", name, k->cfg->config);
+	else
+		log_info("--%s: taken over from %s", name, k->cfg->config);
+}
+
+static void
+give_config(struct keeper *k)
+{
+	cleanup_err struct err err = ERR_INIT;
+	cleanup_buf struct buf body = BUF_PLAIN(KEEPER_FRAME_MAX);
+	char **v = run_config_words(k->cfg);
+	uint32_t n = 0;
+
+	while (v[n] != NULL)
+		n++;
+	wire_u32(&body, n);
+	for (uint32_t i = 0; i < n; i++)
+		wire_str(&body, v[i]);
+	words_free(v);
+	if (buf_finish(&body, "--config", &err) == -1 || frame_send(k->core_fd,
+	    KEEPER_CONFIG, body.data, body.len, NULL, 0, SEND_MS, &err) == -1)
+		log_warn("core takes no frames: %s", err_msg(&err));
+}
+
+/* What is wrong with the file now leaves everything as it is. */
+static void
+reload(struct keeper *k)
+{
+	cleanup_err struct err err = ERR_INIT;
+	struct run_config fresh;
+	unsigned changed;
+
+	if (k->cfg->config == NULL)
+		return;
+	if (run_config_parse(k->argc, k->words, &fresh, &err) == -1) {
+		log_error("%s: all stays as it was", err_msg(&err));
+		return;
+	}
+	changed = run_config_take(k->cfg, &fresh, on_flag, k);
+	run_config_clear(&fresh);
+	if (changed == 0)
+		return;
+	log_init("keeper", k->cfg->log_level, k->cfg->log_format);
+	children_words(k);
+	if (k->core_fd != -1)
+		give_config(k);
 }
 
 /* --- a running fsproj --------------------------------------------------- */
@@ -315,40 +376,13 @@ bind_sockets(struct keeper *k, struct err *err)
 	return (add_driver(k, "identity.csi.nodeseal.dev", err));
 }
 
-static char **
-words(size_t *n, char **list, const char *first, ...)
-{
-	va_list ap;
-
-	va_start(ap, first);
-	for (const char *w = first; w != NULL; w = va_arg(ap, const char *)) {
-		list = mem_grow(list, *n + 2, sizeof(*list));
-		list[(*n)++] = str_dup(w);
-		list[*n] = NULL;
-	}
-	va_end(ap);
-	return (list);
-}
-
-static char *
-join(char **v, size_t n)
-{
-	cleanup_buf struct buf b = BUF_PLAIN(65536);
-
-	for (size_t i = 0; i < n; i++) {
-		buf_adds(&b, i > 0 ? ":" : "");
-		buf_adds(&b, v[i]);
-	}
-	return (buf_take(&b));
-}
-
 static int
 prepare_fsproj(struct keeper *k, uid_t uid, struct err *err)
 {
 	const struct run_config *cfg = k->cfg;
 	struct child *c = &k->child[FSPROJ];
 	cleanup_free char *path = program_path("nodeseal-fsproj", err);
-	cleanup_free char *dirs = join(cfg->host_dirs, cfg->nhost_dirs);
+	cleanup_free char *dirs = words_join(cfg->host_dirs, cfg->nhost_dirs);
 	cleanup_free char *peer = str_fmt("%u", (unsigned)uid);
 	size_t n = 0;
 
@@ -359,15 +393,17 @@ prepare_fsproj(struct keeper *k, uid_t uid, struct err *err)
 			return (err_wrap(err, "--host-dirs"));
 	if (cfg->csi && file_mkdirs(cfg->csi_targets, 0750, err) == -1)
 		return (err_wrap(err, "--csi-targets"));
-	c->argv = words(&n, NULL, path, "--fd", "3", "--peer-uid", peer,
+	/* No --bind-dirs: whoever starts fsproj has the right to bind, and
+	 * does it (bind_sockets). */
+	c->argv = words_add(&n, NULL, path, "--fd", "3", "--peer-uid", peer,
 	    "--host-dirs", dirs, NULL);
 	if (cfg->csi)
-		c->argv = words(&n, c->argv, "--pods-dir", cfg->csi_targets,
+		c->argv = words_add(&n, c->argv, "--pods-dir", cfg->csi_targets,
 		    NULL);
 	if (cfg->host_dirs_on_disk)
-		c->argv = words(&n, c->argv, "--host-dirs-on-disk", NULL);
+		c->argv = words_add(&n, c->argv, "--host-dirs-on-disk", NULL);
 	if (cfg->volume_context != NULL)
-		c->argv = words(&n, c->argv, "--volume-context",
+		c->argv = words_add(&n, c->argv, "--volume-context",
 		    cfg->volume_context, NULL);
 	c->uid = (uid_t)-1;
 	c->socket_type = SOCK_SEQPACKET;
@@ -395,85 +431,101 @@ log_words(const struct keeper *k, size_t *n, char **list)
 	static const char *const levels[] = { "error", "warn", "info",
 		"debug" };
 
-	list = words(n, list, "--fd", "3", "--log-level",
+	list = words_add(n, list, "--fd", "3", "--log-level",
 	    levels[k->cfg->log_level], "--log-format",
 	    k->cfg->log_format == LOG_JSON ? "json" : "text", NULL);
 	if (k->cfg->require_sandbox)
-		list = words(n, list, "--require-sandbox", NULL);
+		list = words_add(n, list, "--require-sandbox", NULL);
 	return (list);
 }
 
-static int
-prepare_zygote(struct keeper *k, struct err *err)
+static char **
+zygote_words(const struct keeper *k, const char *path)
 {
-	struct child *c = &k->child[ZYGOTE];
-	cleanup_free char *path = program_path("nodeseal-job", err);
+	size_t n = 0;
+
+	return (log_words(k, &n, words_add(&n, NULL, path, "zygote", NULL)));
+}
+
+static char **
+link_words(const struct keeper *k, const char *path)
+{
+	const struct run_config *cfg = k->cfg;
+	size_t n = 0;
+	char **v = log_words(k, &n, words_add(&n, NULL, path, NULL));
+
+	v = words_add(&n, v, "--node", cfg->node, NULL);
+	if (cfg->listen != NULL)
+		v = words_add(&n, v, "--listen", cfg->listen, NULL);
+	if (cfg->kubeconfig != NULL)
+		v = words_add(&n, v, "--kubeconfig", cfg->kubeconfig, NULL);
+	return (v);
+}
+
+/* Not ours, but what came of them: core has no right to --config, and a core
+ * that is started again finds it as the others have. */
+static char **
+core_words(const struct keeper *k, const char *path)
+{
+	char **all = run_config_words(k->cfg), **v;
+	size_t n = 0;
+
+	v = words_add(&n, NULL, path, "_core", NULL);
+	for (size_t i = 0; all[i] != NULL; i++)
+		v = words_add(&n, v, all[i], NULL);
+	words_free(all);
+	return (v);
+}
+
+/* With the configuration as it is now. */
+static void
+children_words(struct keeper *k)
+{
+	static char **(*const words[])(const struct keeper *, const char *) = {
+		[ZYGOTE] = zygote_words, [LINK] = link_words,
+		[CORE] = core_words };
+
+	for (size_t i = 0; i < CHILDREN; i++) {
+		char **old = k->child[i].argv;
+
+		if (old == NULL || words[i] == NULL)
+			continue;
+		k->child[i].argv = words[i](k, old[0]);
+		words_free(old);
+	}
+}
+
+/* Its words follow from the configuration. */
+static int
+prepare(struct keeper *k, size_t which, const char *program, uid_t above,
+    struct err *err)
+{
+	struct child *c = &k->child[which];
+	cleanup_free char *path = program_path(program, err);
 	size_t n = 0;
 
 	if (path == NULL)
 		return (-1);
-	c->argv = log_words(k, &n, words(&n, NULL, path, "zygote", NULL));
-	c->uid = geteuid() == 0 ? k->cfg->user + 2 : (uid_t)-1;
+	c->argv = words_add(&n, NULL, path, NULL);
+	c->uid = geteuid() == 0 ? k->cfg->user + above : (uid_t)-1;
 	c->socket_type = SOCK_STREAM;
-	c->more = k->api;
-	c->nmore = ARRAY_LEN(k->api);
-	return (0);
-}
-
-/* The line to the API server, and whoever asks for /metrics. */
-static int
-prepare_link(struct keeper *k, struct err *err)
-{
-	const struct run_config *cfg = k->cfg;
-	struct child *c = &k->child[LINK];
-	cleanup_free char *path = NULL;
-	size_t n = 0;
-
-	if (cfg->manifests != NULL && cfg->listen == NULL)
-		return (0);
-	if ((path = program_path("nodeseal-link", err)) == NULL)
-		return (-1);
-	c->argv = log_words(k, &n, words(&n, NULL, path, NULL));
-	c->argv = words(&n, c->argv, "--node", cfg->node, NULL);
-	if (cfg->listen != NULL)
-		c->argv = words(&n, c->argv, "--listen", cfg->listen, NULL);
-	if (cfg->kubeconfig != NULL)
-		c->argv = words(&n, c->argv, "--kubeconfig", cfg->kubeconfig,
-		    NULL);
-	c->uid = geteuid() == 0 ? cfg->user + 1 : (uid_t)-1;
-	c->socket_type = SOCK_STREAM;
-	c->more = k->api;
-	c->nmore = ARRAY_LEN(k->api);
+	c->more = which == CORE ? k->state : k->api;
+	c->nmore = which == CORE ? ARRAY_LEN(k->state) : ARRAY_LEN(k->api);
 	return (0);
 }
 
 static int
-prepare_core(struct keeper *k, int argc, char **argv, struct err *err)
-{
-	struct child *c = &k->child[CORE];
-	cleanup_free char *self = program_path("nodeseal", err);
-	size_t n = 0;
-
-	if (self == NULL)
-		return (-1);
-	c->argv = words(&n, NULL, self, "_core", NULL);
-	for (int i = 0; i < argc; i++)
-		c->argv = words(&n, c->argv, argv[i], NULL);
-	c->uid = geteuid() == 0 ? k->cfg->user : (uid_t)-1;
-	c->socket_type = SOCK_STREAM;
-	c->more = k->state;
-	c->nmore = ARRAY_LEN(k->state);
-	return (0);
-}
-
-static int
-prepare_children(struct keeper *k, int argc, char **argv, struct err *err)
+prepare_children(struct keeper *k, struct err *err)
 {
 	uid_t uid = geteuid() == 0 ? k->cfg->user : geteuid();
+	/* The line to the API server, and whoever asks for /metrics. */
+	int link = k->cfg->manifests == NULL || k->cfg->listen != NULL;
 
-	if (prepare_zygote(k, err) == -1 || prepare_link(k, err) == -1 ||
-	    prepare_core(k, argc, argv, err) == -1)
+	if (prepare(k, ZYGOTE, "nodeseal-job", 2, err) == -1 ||
+	    (link && prepare(k, LINK, "nodeseal-link", 1, err) == -1) ||
+	    prepare(k, CORE, "nodeseal", 0, err) == -1)
 		return (-1);
+	children_words(k);
 	if (k->cfg->fsproj != NULL) {
 		k->fsproj_wanted = 1;
 		return (0);
@@ -560,6 +612,7 @@ signals(struct keeper *k, int64_t now)
 		if (si.ssi_signo == SIGCHLD)
 			continue;	/* reaped in any case */
 		if (si.ssi_signo == SIGHUP) {
+			reload(k);
 			child_stop(&k->child[CORE], SIGHUP);
 			continue;
 		}
@@ -665,11 +718,7 @@ keeper_clear(struct keeper *k)
 		free(k->sockets[i].path);
 	}
 	for (size_t i = 0; i < CHILDREN; i++) {
-		char **argv = k->child[i].argv;
-
-		for (size_t j = 0; argv != NULL && argv[j] != NULL; j++)
-			free(argv[j]);
-		free(argv);
+		words_free(k->child[i].argv);
 		if (k->child[i].peer != -1)
 			close(k->child[i].peer);
 	}
@@ -686,10 +735,11 @@ keeper_clear(struct keeper *k)
 }
 
 int
-keeper_main(const struct run_config *cfg, int argc, char **argv,
+keeper_main(struct run_config *cfg, int argc, char **argv,
     struct err *err)
 {
-	struct keeper k = { .cfg = cfg, .core_fd = -1, .signal_fd = -1,
+	struct keeper k = { .cfg = cfg, .argc = argc, .words = argv,
+		.core_fd = -1, .signal_fd = -1,
 		.notes_fd = -1 };
 	uid_t uid = geteuid() == 0 ? cfg->user : geteuid();
 	int rc = -1;
@@ -713,7 +763,7 @@ keeper_main(const struct run_config *cfg, int argc, char **argv,
 	    place_notes(cfg, &k.notes_fd, err) == 0 &&
 	    prepare_state(&k, err) == 0 &&
 	    place_api(cfg, &k.api[0].fd, &k.api[1].fd, err) == 0 &&
-	    prepare_children(&k, argc, argv, err) == 0 &&
+	    prepare_children(&k, err) == 0 &&
 	    bind_sockets(&k, err) == 0) {
 		start_due(&k, now_ms());
 		while (!k.stopping || !all_ended(&k))

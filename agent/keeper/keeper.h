@@ -14,11 +14,12 @@
 
 /**
  * keeper_main(cfg, argc, argv, err):
- * Make the directories, bind the sockets, start fsproj, zygote and core (with
- * the words ${argv}, ${argc} of `run`), start again what dies, until SIGTERM
- * or SIGINT.  Returns 0 after a clean stop, -1 when it could not start.
+ * Make the directories, bind the sockets, start fsproj, zygote and core, start
+ * again what dies, until SIGTERM or SIGINT.  ${cfg} comes from the words
+ * ${argv}, ${argc} of `run`; with SIGHUP they and --config are read again.
+ * Returns 0 after a clean stop, -1 when it could not start.
  */
-int keeper_main(const struct run_config *cfg, int argc, char **argv,
+int keeper_main(struct run_config *cfg, int argc, char **argv,
     struct err *err);
 
 #endif

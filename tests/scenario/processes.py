@@ -10,7 +10,8 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../lib"))
 from scenario import (NODESEAL, Agent, documents, external_secret,  # noqa: E402
-                      fake_store, host_projection, main, read, wait)
+                      fake_store, host_projection, main, read, wait,
+                      write)
 from stores import FakeVault  # noqa: E402
 
 
@@ -142,6 +143,56 @@ def test_sighup_reads_anew():
         a.process.send_signal(signal.SIGHUP)
         wait(lambda: read(f"{a.host}/web/k") == b"v1")
         subprocess.run(["umount", ours], check=True)
+
+
+def config(agent, *lines):
+    write(f"{agent.base}/conf", "\n".join(lines) + "\n")
+    os.chmod(f"{agent.base}/conf", 0o600)	# core's user cannot read it
+
+
+def reload(agent, line):
+    """SIGHUP, and its n-th line in the log."""
+    n = agent.log().count(line)
+    agent.process.send_signal(signal.SIGHUP)
+    wait(lambda: agent.log().count(line) > n)
+
+
+def test_sighup_reads_the_config_anew():
+    """What can change while it runs does; what cannot is named."""
+    with Agent() as a:
+        a.stop()
+        a.flags += ["--config", f"{a.base}/conf"]
+        config(a, "max-jobs = 2", "claim-unclassed = true")
+        a.manifest("a.yaml", documents(
+            fake_store({"v": "v0"}), external_secret("app", {"k": "v"}),
+            host_projection("web", ["app"], "web"),
+            host_projection("db", ["app"], "db", nodeSelector={
+                "matchLabels": {"disk": "ssd"}})))
+        a.start()
+        a.ready()
+        wait(lambda: os.path.exists(f"{a.host}/web/k"))
+        assert not os.path.exists(f"{a.host}/db")
+        # A label, and something that only a start can take over.
+        config(a, "max-jobs = 3", "node-label = disk=ssd",
+               f"kubelet-dir = {a.base}/elsewhere")
+        reload(a, "--node-label: taken over from")
+        wait(lambda: os.path.exists(f"{a.host}/db/k"))
+        assert "--max-jobs: taken over from" in a.log()
+        assert "--kubelet-dir: " not in a.log(), "the command line wins"
+        config(a, "node-label = disk=hdd", "user = 1234",
+               "class = other", "log-level = info")
+        reload(a, "--user: has changed in")
+        wait(lambda: not os.path.exists(f"{a.host}/db"))
+        wait(lambda: a.status()["class"] == "other")
+        # Broken: all stays, and the line is named.
+        config(a, "class = third", "max-job = 9")
+        reload(a, "conf:2: --max-job: no such flag: did you mean --max-jobs?"
+               ": all stays as it was")
+        assert a.status()["class"] == "other"
+        # A core that is started again has what the others have.
+        os.kill(a.pids()["core"], signal.SIGKILL)
+        wait(lambda: (a.status() or {}).get("ready"))
+        assert a.status()["class"] == "other"
 
 
 # ASan's mlock never fails, and its builds have no seccomp.
