@@ -23,6 +23,37 @@ on_word(struct link *l, uint16_t type, const struct link_words *m)
 		scopes_want(l->scopes, m->a, m->on);
 	else if (type == LINK_WATCH && l->metas != NULL)
 		metas_want(l->metas, m->a, m->b, m->c, m->on);
+	else if (type == LINK_READY)
+		serve_ready(l, m->on, m->a);
+	else if (type == LINK_SCRAPED && l->httpd != NULL)
+		httpd_scraped(l->httpd, m->tag, m->a);
+}
+
+/* Without an API server nobody is told. */
+static int
+on_report(struct link *l, const struct frame *f, struct err *err)
+{
+	struct link_report m;
+
+	if (link_report_read(&m, f, err) == -1)
+		return (-1);
+	if (l->reports != NULL)
+		reports_put(l->reports, &m);
+	link_report_clear(&m);
+	return (0);
+}
+
+static int
+on_event(struct link *l, const struct frame *f, struct err *err)
+{
+	struct link_event m;
+
+	if (link_event_read(&m, f, err) == -1)
+		return (-1);
+	if (l->events != NULL)
+		events_put(l->events, &m);
+	link_event_clear(&m);
+	return (0);
 }
 
 static int
@@ -33,11 +64,17 @@ take(struct link *l, const struct frame *f, struct err *err)
 	switch (f->type) {
 	case LINK_WANT:
 	case LINK_WATCH:
+	case LINK_READY:
+	case LINK_SCRAPED:
 		if (link_words_read(&m, f, err) == -1)
 			return (-1);
 		on_word(l, f->type, &m);
 		link_words_clear(&m);
 		return (0);
+	case LINK_REPORT:
+		return (on_report(l, f, err));
+	case LINK_EVENT:
+		return (on_event(l, f, err));
 	default:
 		return (err_set(err, ERR_INVALID, "a frame of type %u",
 		    f->type));
@@ -88,6 +125,16 @@ on_state(void *arg, const char *problem)
 		node_connected(l->node);
 }
 
+static void
+on_reported(void *arg, const struct link_reported *m)
+{
+	const struct link *l = arg;
+	cleanup_buf struct buf body = BUF_PLAIN(LINK_FRAME_MAX);
+
+	link_reported_write(m, &body);
+	outbox_frame(l->out, LINK_REPORTED, &body);
+}
+
 void
 link_listed(struct link *l)
 {
@@ -112,6 +159,8 @@ api_begin(struct link *l, struct err *err)
 	if (api_new(l->loop, o->account_fd, o->kubeconfig_fd, NULL, &events,
 	    &l->api, err) == -1)
 		return (err_wrap(err, "the API server"));
+	l->reports = reports_new(l->loop, l->api, o->node, on_reported, l);
+	l->events = events_new(l->loop, l->api, clock_system(), o->node);
 	l->node = node_new(l);
 	l->scopes = scopes_new(l);
 	l->metas = metas_new(l);
@@ -131,10 +180,15 @@ link_clear(struct link *l)
 	metas_free(l->metas);
 	scopes_free(l->scopes);
 	node_free(l->node);
+	reports_free(l->reports);
+	events_free(l->events);
+	httpd_free(l->httpd);
 	api_free(l->api);
 	outbox_free(l->out);
 	chan_free(l->core);
+	loop_timer_free(l->listen_timer);
 	loop_free(l->loop);
+	free(l->why);
 }
 
 static int
@@ -148,7 +202,7 @@ begin(struct link *l, struct err *err)
 	    err) == -1)
 		return (-1);
 	l->out = outbox_new(l->loop, l->core, stop, l);
-	return (api_begin(l, err));
+	return (serve_begin(l, err) == -1 ? -1 : api_begin(l, err));
 }
 
 int

@@ -46,10 +46,19 @@ struct link {
 	struct metas *metas;
 	struct node *node;
 	int synced;			/* LINK_SYNCED was sent */
+	int ready;			/* core's word, and why not */
+	char *why;
 };
 
 /* link_main(o, err): until core is gone, or SIGTERM. */
 int link_main(const struct link_options *o, struct err *err);
+
+/* --- serve.c: /metrics and the probes ----------------------------------- */
+/* serve_begin: the server on --listen, now or as soon as the port is free.  -1
+ * when that is no address. */
+int serve_begin(struct link *l, struct err *err);
+/* serve_ready: LINK_READY. */
+void serve_ready(struct link *l, int ready, const char *why);
 
 /* link_listed(l): one more list is complete; LINK_SYNCED when all are. */
 void link_listed(struct link *l);

@@ -115,6 +115,13 @@ asks_for_labels(const struct json *conditions)
 	return (0);
 }
 
+static int
+is_store(const char *kind)
+{
+	return (str_eq(kind, "SecretStore") ||
+	    str_eq(kind, "ClusterSecretStore"));
+}
+
 /* --- from the watch ------------------------------------------------------- */
 
 /* A status that is written, and who wrote what when, change no object. */
@@ -145,7 +152,6 @@ on_object(void *arg, struct json *obj, const char *ns, const char *name,
 	int es = str_eq(kind, "ExternalSecret");
 
 	(void)ns;
-	(void)name;
 	strip(o, obj);
 	json_print(obj, &text, 0);
 	if (changed(&text, known)) {
@@ -161,6 +167,8 @@ on_object(void *arg, struct json *obj, const char *ns, const char *name,
 	}
 	if (es)
 		lease(o, status, obj, known + HALF);
+	else if (is_store(kind))
+		reports_seen(o->l->reports, kind, o->ns, name, status);
 }
 
 static void
@@ -168,6 +176,9 @@ on_gone(void *arg, const char *ns, const char *name)
 {
 	struct objects *o = arg;
 
+	if (is_store(o->resource->kind))
+		reports_seen(o->l->reports, o->resource->kind, o->ns, name,
+		    NULL);
 	outbox_name(o->l->out, LINK_GONE, o->resource->kind,
 	    o->ns[0] == '\0' ? ns : o->ns, name);
 }

@@ -41,7 +41,7 @@ struct reports {
 	void *arg;
 	struct loop_timer *timer;
 	struct strmap *entries;		/* key -> struct entry */
-	struct strmap *seen;		/* key -> struct json, stores' statuses */
+	struct strmap *seen;		/* key -> struct json, of stores */
 	struct entry_list urgent, plain, later;
 	size_t running;
 	uint64_t sent, done, failed, replaced, spared;

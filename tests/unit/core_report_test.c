@@ -19,11 +19,11 @@ struct world {
 	struct link_lease lease;
 	int has_lease;
 	const char *bound;
-	/* Frames of each kind that were sent, and the last of them. */
+	/* Frames of each kind that were sent, and the last. */
 	int reports, events, readies;
 	int of_kind[5];
-	struct json *last;		/* status of the last ExternalSecret … */
-	struct json *other;		/* … store or HostProjection */
+	struct json *last;		/* status of the last one … */
+	struct json *other;		/* … of the others */
 	uint64_t last_tag;
 	char *node;			/* status of the last NodeSeal */
 	char *event;			/* "Kind name W|N reason: message" */
