@@ -39,6 +39,7 @@ struct child {
 	int over;
 	char **names;		/* of the items, "ns/name" */
 	size_t nnames, nbodies;
+	int passed;		/* answers of a resolve job that came */
 };
 
 struct fake {
@@ -57,6 +58,9 @@ struct fake {
 	/* A fetch request has come, opened. */
 	void (*fetch)(struct child *ch);
 	void (*read)(struct child *ch, struct frame *frame);
+	/* A resolve request; an apply request, opened. */
+	void (*resolve)(struct child *ch, const struct job_resolve *m);
+	void (*apply)(struct child *ch, const struct job_apply *m);
 	/* fsproj */
 	int writes, removes, nfiles;
 	int fail_writes;
@@ -145,12 +149,46 @@ child_items(struct child *ch, const struct frame *frame)
 }
 
 static inline void
+child_resolve(struct child *ch, const struct frame *frame)
+{
+	struct job_resolve m;
+
+	assert_int_equal(job_resolve_read(&m, frame, NULL), 0);
+	memcpy(ch->core_key, m.fetch_key, BOX_KEY_LEN);
+	if (ch->f->resolve)
+		ch->f->resolve(ch, &m);
+	job_resolve_clear(&m);
+}
+
+static inline void
+child_apply(struct child *ch, const struct frame *frame)
+{
+	size_t len = frame->body.len - BOX_OVERHEAD;
+	uint8_t *clear = mem_alloc(len);
+	struct job_apply m;
+
+	assert_int_equal(box_open(ch->pk, ch->sk, frame->body.data,
+	    frame->body.len, clear, NULL), 0);
+	assert_int_equal(job_apply_read(&m, clear, len, NULL), 0);
+	if (ch->f->apply)
+		ch->f->apply(ch, &m);
+	job_apply_clear(&m);
+	free(clear);
+}
+
+static inline void
 child_frame(void *arg, struct frame *frame)
 {
 	struct child *ch = arg;
 
 	if (frame->type == JOB_FETCH)
 		child_items(ch, frame);
+	else if (frame->type == JOB_RESOLVE)
+		child_resolve(ch, frame);
+	else if (frame->type == JOB_APPLY)
+		child_apply(ch, frame);
+	else if (frame->type == JOB_RESOLVED)
+		ch->passed++;
 	else if (frame->type == JOB_READ && ch->f->read)
 		ch->f->read(ch, frame);
 }
@@ -188,7 +226,7 @@ zygote_frame(void *arg, struct frame *frame)
 	    JOB_FRAME_MAX, &child_events, ch, &ch->chan, NULL), 0);
 	ch->next = f->children;
 	f->children = ch;
-	if (m.kind == JOB_KIND_FETCH)
+	if (m.kind == JOB_KIND_FETCH || m.kind == JOB_KIND_APPLY)
 		chan_send(ch->chan, JOB_HELLO, ch->pk, BOX_KEY_LEN, NULL, 0,
 		    NULL);
 }
