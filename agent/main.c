@@ -21,6 +21,8 @@ static const struct command {
 	    "say what is wrong with manifests, without fetching" },
 	{ "status", cli_status, "status [-o table|json] [--run DIR]",
 	    "ask the running agent" },
+	{ "bundle", cli_bundle, "bundle keygen|create|inspect|import …",
+	    "values for a node that never meets their store" },
 	{ "version", cli_version, "version [-o json]", "print the version" },
 	{ "_core", core_command, NULL, NULL },
 };

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/age.h"
+#include "core/bundle.h"
 #include "core/deliver.h"
 #include "core/state.h"
 #include "model/refresh.h"
@@ -69,8 +70,10 @@ age_stale(const struct core *c, const struct item *item)
 {
 	struct offline_policy p;
 
-	if (!item->content || !item->failing)
+	if (!item->content || (!item->failing && item->gone == ITEM_HELD))
 		return (0);
+	if (!item->failing)
+		return (1);
 	age_policy(c, item, &p);
 	return (schedule_now(c->schedule) >= stale_at(c, item, &p));
 }
@@ -84,7 +87,8 @@ age_may_mount(const struct core *c, const struct item *item, char **ret_why)
 	age_policy(c, item, &p);
 #ifndef WEAKEN_OFFLINE_POLICY
 	if (item->gone != ITEM_HELD)
-		why = "it is too old to be served (max-stale)";
+		why = item->issuer ? "its bundle has expired" :
+		    "it is too old to be served (max-stale)";
 	else if (item->failing && p.mode == OFFLINE_FAIL_CLOSED)
 		why = "its last refresh failed (mode FailClosed)";
 	else if (item->failing && p.mode == OFFLINE_NEVER)
@@ -156,6 +160,7 @@ age_succeeded(struct core *c, struct item *item)
 	item->said_stale = 0;
 	item->gone = ITEM_HELD;
 	item->origin = ITEM_FROM_STORE;
+	item->issuer = NULL;
 	item->synced_boot = schedule_now(c->schedule);
 }
 
@@ -166,10 +171,15 @@ static int64_t
 ends_at(const struct core *c, const struct item *item,
     const struct offline_policy *p, const char **ret_rule)
 {
-	int64_t at = offline_expires_ms(p, interval_of(c, item),
-	    item->synced_boot, item->failing_since), denied;
+	int64_t at = !item->failing ? INT64_MAX : offline_expires_ms(p,
+	    interval_of(c, item), item->synced_boot, item->failing_since);
+	int64_t denied, bundle = bundle_ends(c, item);
 
 	*ret_rule = p->mode == OFFLINE_NEVER ? "mode Never" : "max-stale";
+	if (bundle < at) {
+		*ret_rule = "its bundle has expired";
+		at = bundle;
+	}
 	if (item->denied < DENIED_COUNT || p->on_denied == OFFLINE_KEEP)
 		return (at);
 	denied = item->denied_at;
@@ -209,6 +219,12 @@ end_value(struct core *c, struct item *item, const struct offline_policy *p,
 	log_warn("ExternalSecret %s: %s: its value is no longer served, its "
 	    "files are %s", item->key, rule, keep ? "kept" : "removed");
 	item->gone = keep ? ITEM_EXPIRED : ITEM_WITHDRAWN;
+	if (item->issuer) {
+		item->outcome = JOB_FAILED;
+		item_say(item, "SecretSyncedError", "could not get secret "
+		    "data from provider", "its bundle has expired: import a "
+		    "newer one");
+	}
 	if (!keep)
 		cache_drop(&c->cache, &item->content);
 	state_touch(c);
@@ -222,10 +238,11 @@ age_settle(struct core *c, struct item *item)
 	const char *rule;
 
 	schedule_cancel(c->schedule, &item->age_due);
-	if (!item->failing || (!item->content && item->gone == ITEM_HELD))
+	if ((!item->failing && !item->issuer) ||
+	    (!item->content && item->gone == ITEM_HELD))
 		return;
 	age_policy(c, item, &p);
-	stale = stale_at(c, item, &p);
+	stale = item->failing ? stale_at(c, item, &p) : INT64_MAX;
 	ends = ends_at(c, item, &p, &rule);
 	if (stale <= now && !item->said_stale) {
 		item->said_stale = 1;

@@ -29,13 +29,13 @@ header(const struct cache_origin *o, uint64_t generation)
 	return ((struct record_header){ .kind = RECORD_PAYLOAD, .ns = o->ns,
 	    .name = o->name, .generation = generation, .store = o->store,
 	    .version = o->version, .fetched_at = o->fetched_at,
-	    .source = "live" });
+	    .source = o->source ? o->source : "live" });
 }
 
-/* Into the empty slot; the record is taken over. */
-static void
-put(struct cache *c, struct content **slot, const struct record_header *h,
-    const struct record *r, const struct facts *f)
+/* The record is taken over. */
+static struct content *
+content_new(const struct record_header *h, const struct record *r,
+    const struct facts *f)
 {
 	struct content *new = mem_alloc(sizeof(*new));
 
@@ -47,9 +47,16 @@ put(struct cache *c, struct content **slot, const struct record_header *h,
 	new->keys = f->keys;
 	new->size = f->size;
 	new->record = *r;
+	return (new);
+}
+
+/* Into the empty slot. */
+static void
+put(struct cache *c, struct content **slot, struct content *new)
+{
 	*slot = new;
 	c->records++;
-	c->bytes += r->len;
+	c->bytes += new->record.len;
 	c->generation++;
 }
 
@@ -70,8 +77,30 @@ cache_store(struct cache *c, const struct cache_origin *origin,
 	if (!*ret_changed)
 		return (0);
 	cache_drop(c, slot);
-	put(c, slot, &h, &r, &f);
+	put(c, slot, content_new(&h, &r, &f));
 	return (0);
+}
+
+int
+cache_make(struct cache *c, const struct cache_origin *origin,
+    uint64_t generation, const uint8_t *plain, size_t len,
+    struct content **ret, struct err *err)
+{
+	struct record_header h = header(origin, generation);
+	struct record r = { NULL, 0 };
+	struct facts f = { 0, 0 };
+
+	if (keys_put(c->keys, &h, plain, len, check, &f, &r, err) == -1)
+		return (-1);
+	*ret = content_new(&h, &r, &f);
+	return (0);
+}
+
+void
+cache_adopt(struct cache *c, struct content **slot, struct content *new)
+{
+	cache_drop(c, slot);
+	put(c, slot, new);
 }
 
 int
@@ -88,7 +117,7 @@ cache_restore(struct cache *c, const struct record_header *h,
 	rc = check(&f, plain, len, err);
 	keys_close(c->keys);
 	if (rc == 0) {
-		put(c, slot, h, record, &f);
+		put(c, slot, content_new(h, record, &f));
 		*record = (struct record){ NULL, 0 };
 	}
 	return (rc);

@@ -35,6 +35,7 @@ struct cache_origin {
 	const char *ns, *name;
 	const char *store, *version;
 	int64_t fetched_at;
+	const char *source;	/* as the record's; NULL: "live" */
 };
 
 /**
@@ -54,6 +55,17 @@ int cache_store(struct cache *c, const struct cache_origin *origin,
  */
 int cache_restore(struct cache *c, const struct record_header *h,
     struct record *record, struct content **slot, struct err *err);
+/**
+ * cache_make(c, origin, generation, plain, len, ret, err):
+ * A content of its own, not in the cache yet, of a payload that lies open in
+ * keys_room.  TAMPER when it is none.
+ * cache_adopt(c, slot, new): ${new} (taken over) takes the place of what is in
+ * *${slot}.
+ */
+int cache_make(struct cache *c, const struct cache_origin *origin,
+    uint64_t generation, const uint8_t *plain, size_t len,
+    struct content **ret, struct err *err);
+void cache_adopt(struct cache *c, struct content **slot, struct content *new);
 /* cache_drop: forget and wipe (when the last delivery lets go). */
 void cache_drop(struct cache *c, struct content **slot);
 

@@ -41,6 +41,8 @@ struct entry {
 	struct object_ref *refs;
 	size_t nrefs;
 	char *host;		/* provider of a store, "" unknown */
+	int bundled;		/* from a bundle: a head without a body, its
+				 * value is not fetched but brought */
 };
 
 /**
@@ -61,6 +63,9 @@ int entry_new(struct keys *k, struct keys_stream *from,
 int entry_restore(const char *kind_name, const char *ns, const char *name,
     const char *head, const char *rejected, struct record *body,
     struct entry **ret, struct err *err);
+/* entry_bundled(kind, ns, name, head, ret, err): an entry without a body. */
+int entry_bundled(const char *kind, const char *ns, const char *name,
+    const char *head, struct entry **ret, struct err *err);
 void entry_free(struct entry *e);
 /* entry_open: the body's plaintext, as keys_open. */
 int entry_open(struct keys *k, const struct entry *e,

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/sandbox.h"
+#include "core/bundle.h"
 #include "core/core.h"
 #include "core/core_internal.h"
 #include "core/lease.h"
@@ -170,6 +171,7 @@ core_clear(struct core *c)
 	c->proj = NULL;
 	csi_wire_close(c);
 	status_close(c);
+	bundles_free(STEAL(c->bundles));
 	volumes_clear(c);
 	hosts_clear(c);
 	report_free(STEAL(c->report));
@@ -409,6 +411,8 @@ fd_arrived(struct core *c, const struct frame *f, const char *name, int fd,
 	}
 	if (str_eq(name, "status"))
 		return (status_serve(c, fd, err));
+	if (str_eq(name, "bundle"))
+		return (bundle_server_new(c->bundles, fd, err));
 	csi_wire_listen(c, name, fd);
 	return (0);
 }
@@ -441,6 +445,20 @@ on_keeper_frame(void *arg, struct frame *f)
 	case KEEPER_READY:
 		c->keeper_ready = 1;
 		csi_wire_start(c);
+		bundles_start(c->bundles);
+		break;
+	case KEEPER_ISSUER:
+		bundles_pin(c->bundles, name, take_fd(f, 0));
+		break;
+	case KEEPER_BUNDLES:
+		bundle_folder_opened(c->bundles->folder,
+		    &(struct source_folder){ take_fd(f, 0), take_fd(f, 1),
+		    take_fd(f, 2), name });
+		break;
+	case KEEPER_BUNDLE:
+		why = wire_get_str(&w);
+		bundle_folder_file(c->bundles->folder, name, take_fd(f, 0),
+		    why);
 		break;
 	case KEEPER_FOLDER:
 		folder_arrived(c, f, name);
@@ -556,6 +574,7 @@ start(struct core *c, int keeper_fd, struct err *err)
 	    chan_new(c->loop, fd_steal(&fd), KEEPER_FRAME_MAX,
 	    &keeper_events, c, &c->keeper, err) == -1)
 		return (-1);
+	c->bundles = bundles_new(c);
 	if (!c->cfg->manifests)
 		line_new(c);
 	state_restore(c);

@@ -91,6 +91,7 @@ struct core {
 	struct secrets *secrets;
 	struct leases *leases;
 	struct state *state;		/* sealed cache; NULL in a unit test */
+	struct bundles *bundles;	/* NULL in a unit test */
 	struct report *report;		/* core/report.h; NULL: no cluster */
 	int synced;			/* all objects were read once */
 	struct due pump_due;
@@ -148,6 +149,11 @@ struct item *sync_claim(struct core *c, const char *ns, const char *name,
 /* sync_restored: the item, which nobody claims yet; it waits for a claim as
  * long as its value may be served. */
 struct item *sync_restored(struct core *c, const char *ns, const char *name);
+/* sync_bundled: its value is of a bundle of this issuer, and stays without a
+ * claim; NULL: no longer. */
+struct bundle_issuer;
+void sync_bundled(struct core *c, struct item *item,
+    struct bundle_issuer *issuer);
 void sync_unclaim(struct core *c, struct item *item, const char *claim);
 /* sync_urgent: a pod waits for it. */
 void sync_urgent(struct core *c, struct item *item);

@@ -97,6 +97,7 @@ struct item {
 	int64_t denied_at;	/* of the last of them, boot ms */
 	int said_stale;		/* in the log and by an event */
 	enum item_origin origin;
+	struct bundle_issuer *issuer;	/* of ITEM_FROM_BUNDLE; borrowed */
 	enum item_gone gone;
 	struct due age_due;
 	struct content *content;	/* NULL: nothing is cached */

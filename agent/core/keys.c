@@ -13,7 +13,8 @@ struct keys_stream {
 };
 
 /* The largest value, its padding and the keys. */
-#define ARENA_SIZE (RECORD_PLAIN_MAX + 16384 + SNAPSHOT_SCRATCH + \
+#define ARENA_SIZE (BUNDLE_MESSAGE_MAX + 16384 + SNAPSHOT_SCRATCH + \
+    sizeof(struct bundle_reader) + \
 	KEYS_STREAMS_MAX * sizeof(struct keys_stream))
 
 struct keys {
@@ -27,6 +28,7 @@ struct keys {
 	uint8_t *ns;		/* the namespace's key, for a moment */
 	uint8_t *sk;
 	struct keys_stream *streams;
+	struct bundle_reader *reader;
 	struct strmap *salts;	/* of namespaces */
 	uint8_t pk[BOX_KEY_LEN];
 	size_t empty;		/* mark behind the keys */
@@ -54,6 +56,7 @@ keys_new(struct keys **ret, struct err *err)
 	k->sk = arena_alloc(k->arena, BOX_KEY_LEN);
 	k->streams = arena_alloc(k->arena,
 	    KEYS_STREAMS_MAX * sizeof(*k->streams));
+	k->reader = arena_alloc(k->arena, sizeof(*k->reader));
 	k->salts = strmap_new(free);
 	record_random(k->kek, RECORD_KEY_LEN);
 	memcpy(k->kek_old, k->kek, RECORD_KEY_LEN);
@@ -235,6 +238,36 @@ keys_take(struct keys *k, struct keys_stream *from, struct record_header *h,
 	rc = seal_open(k, h, plain, plen, ret, err);
 	*ret_changed = rc == 0;
 out:
+	keys_close(k);
+	return (rc);
+}
+
+/* --- what bundles bring --------------------------------------------------- */
+
+uint8_t *
+keys_room(struct keys *k, size_t size)
+{
+	keys_close(k);
+	return (arena_alloc(k->arena, size));
+}
+
+struct bundle_reader *
+keys_reader(struct keys *k)
+{
+	return (k->reader);
+}
+
+int
+keys_put(struct keys *k, struct record_header *h, const uint8_t *plain,
+    size_t len, keys_check_fn check, void *arg, struct record *ret,
+    struct err *err)
+{
+	int rc = check(arg, plain, len, err);
+
+	if (rc == 0) {
+		record_hash(k->hash, plain, len, h->hash);
+		rc = seal_open(k, h, plain, len, ret, err);
+	}
 	keys_close(k);
 	return (rc);
 }

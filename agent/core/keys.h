@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/strmap.h"
+#include "seal/bundle.h"
 #include "seal/record.h"
 #include "seal/snapshot.h"
 
@@ -82,6 +83,19 @@ int keys_take(struct keys *k, struct keys_stream *from,
     struct record_header *h, const uint8_t *box, size_t len,
     const uint8_t *old_hash, keys_check_fn check, void *arg,
     struct record *ret, int *ret_changed, struct err *err);
+
+/**
+ * keys_put(k, h, plain, len, check, arg, ret, err):
+ * As keys_take, of a value that lies open in the arena already: ${plain} is in
+ * keys_room.  keys_room(k, size): room in the arena, closing what was open, to
+ * be had until the next call that opens something; NULL when there is none.
+ * keys_reader(k): where a bundle's keys lie while it is read.
+ */
+int keys_put(struct keys *k, struct record_header *h, const uint8_t *plain,
+    size_t len, keys_check_fn check, void *arg, struct record *ret,
+    struct err *err);
+uint8_t *keys_room(struct keys *k, size_t size);
+struct bundle_reader *keys_reader(struct keys *k);
 
 /**
  * keys_open(k, r, expect, ret_plain, ret_len, err):

@@ -322,7 +322,7 @@ result_again(struct core *c, struct item *item)
 	item->state = ITEM_IDLE;
 	free(STEAL(item->running_version));
 	item->again = 0;
-	if (item->claims.n && e && e->es && !*e->rejected) {
+	if (item->claims.n && e && e->es && !*e->rejected && !e->bundled) {
 		schedule_in(c->schedule, &item->due, 0);
 		return;
 	}

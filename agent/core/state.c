@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/age.h"
+#include "core/bundle.h"
 #include "core/core.h"
 #include "core/state.h"
 #include "core/state_objects.h"
@@ -101,6 +102,25 @@ times_restore(struct state *s, struct item *item,
 	item->tried_at = schedule_now(s->core->schedule);
 }
 
+/* What was of a bundle still is; of one that nobody answers for any more it is
+ * no one's. */
+static void
+bundled_restore(struct core *c, struct item *item,
+    const struct record_header *h)
+{
+	struct bundle_issuer *i = bundle_of_source(c->bundles, h->source);
+
+	if (i && !i->revoked && i->sequence) {
+		bundle_serve(c->bundles, item, i, item->synced_at);
+		age_settle(c, item);
+	} else if (strncmp(h->source, BUNDLE_SOURCE,
+	    strlen(BUNDLE_SOURCE)) == 0) {
+		cache_drop(&c->cache, &item->content);
+		item->outcome = 0;
+		free(STEAL(item->version));
+	}
+}
+
 /* A value that is held already is newer than any file. */
 static void
 value_restore(struct state *s, struct snapshot_value *v)
@@ -128,6 +148,7 @@ value_restore(struct state *s, struct snapshot_value *v)
 		item_say(item, "ServedFromCache", "served from the sealed "
 		    "cache", NULL);
 		times_restore(s, item, v);
+		bundled_restore(c, item, &h);
 	}
 	record_header_clear(&h);
 }
@@ -140,6 +161,7 @@ state_restore(struct core *c)
 
 	if (!s)
 		return;
+	bundles_restore(c->bundles, &s->loaded.snapshot);
 	state_objects_restore(c, &s->loaded.snapshot);
 	for (i = 0; i < s->loaded.snapshot.nvalues; i++)
 		value_restore(s, &s->loaded.snapshot.values[i]);
@@ -213,7 +235,8 @@ value_add(struct state *s, const struct item *item, struct snapshot *out)
 	    .record = item->content->record, .synced_wall = item->synced_at,
 	    .synced_at = item->synced_boot + ahead,
 	    .failed_since = item->failing ? item->failing_since + ahead : 0,
-	    .denied = item->denied, .denied_since = item->denied_at + ahead };
+	    .denied = item->denied, .denied_since = item->denied_at + ahead,
+	    .not_after = item->issuer ? item->issuer->not_after : 0 };
 }
 
 static void
@@ -286,6 +309,7 @@ build(struct state *s, struct state_write *w)
 	state_keys_head(s, &out.head);
 	memcpy(out.head.boot_id, s->boot_id, SNAPSHOT_ID_LEN);
 	collect(s, &out);
+	bundles_collect(s->core->bundles, &out);
 	rc = snapshot_write(keys_root(k), &out, keys_scratch(k), &w->data,
 	    &w->err);
 	w->head = out.head;
@@ -425,6 +449,32 @@ state_news(struct core *c)
 	} else if (!s->writing && !s->due.pos)
 		by(s, (s->written_at ? s->written_at :
 		    schedule_now(c->schedule)) + TIMES_MS);
+}
+
+int
+state_is_durable(const struct core *c)
+{
+	const struct state *s = c->state;
+
+	return (!s || !s->open || (!s->dirty && !s->writing));
+}
+
+int64_t
+state_clock(const struct core *c)
+{
+	return (c->state ? state_now(c->state) : schedule_wall(c->schedule));
+}
+
+void
+state_not_before(struct core *c, int64_t ms)
+{
+	int64_t behind = ms - state_clock(c);
+
+	if (!c->state || behind <= 0)
+		return;
+	log_warn("this node's clock is %lld s behind a bundle's: it is set "
+	    "forward", (long long)(behind / 1000));
+	c->state->node_ms += behind;
 }
 
 void

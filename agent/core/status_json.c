@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "core/age.h"
+#include "core/bundle.h"
 #include "core/state.h"
 #include "core/core_internal.h"
 #include "core/host.h"
@@ -113,7 +114,8 @@ external_secrets(const struct core *c)
 	keys = strmap_sorted(all, &n);
 	for (i = 0; i < n; i++) {
 		item = strmap_get(c->items, keys[i]);
-		if (item && item->claims.n) {
+		if (item && (item->claims.n || (item->issuer &&
+		    item->content))) {
 			json_push(list, status_item(c, item));
 			continue;
 		}
@@ -272,6 +274,7 @@ status_degraded(const struct core *c)
 {
 	struct json *list = json_new_array();
 	const char *line;
+	char *problem;
 	size_t i;
 
 	line = keys_degraded(c->keys);
@@ -279,6 +282,10 @@ status_degraded(const struct core *c)
 		json_push(list, json_new_str(line));
 	for (i = 0; (line = core_degraded_line(i)); i++)
 		json_push(list, json_new_str(line));
+	for (i = 0; (problem = bundles_problem(c->bundles, i)); i++) {
+		json_push(list, json_new_str(problem));
+		free(problem);
+	}
 	if (!c->proj || !c->projector->connected(c->proj))
 		json_push(list, json_new_str("fsproj is not connected: no "
 		    "file can be written"));
@@ -312,6 +319,7 @@ status_json(const struct core *c)
 	json_set(o, "volumes", status_volumes(c));
 	json_set(o, "hostProjections", status_projections(c));
 	json_set(o, "cache", state_json(c));
+	json_set(o, "bundles", bundles_json(c->bundles));
 	json_set(o, "files", c->source ? c->source->ops->problems(c->source) :
 	    json_new_array());
 	return (o);

@@ -163,6 +163,8 @@ sync_schedule(struct core *c, struct item *item)
 	e = sync_entry(c, item);
 	if (is_unusable(c, item, e))
 		return;
+	if (e->bundled)
+		return;
 	at = next_attempt(c, item, e);
 	if (at <= schedule_now(c->schedule))
 		enqueue(c, item, e);
@@ -176,7 +178,8 @@ on_due(void *arg)
 	struct item *item = arg;
 	const struct entry *e = sync_entry(item->core, item);
 
-	if (item->state == ITEM_IDLE && !is_unusable(item->core, item, e))
+	if (item->state == ITEM_IDLE && !is_unusable(item->core, item, e) &&
+	    !e->bundled)
 		enqueue(item->core, item, e);
 }
 
@@ -211,7 +214,18 @@ claims_settle(struct core *c, struct item *item, int64_t now)
 	item->unclaimed_at = now;
 	schedule_cancel(c->schedule, &item->due);
 	plan_remove(c->plan, item);
-	schedule_at(c->schedule, &item->claims_due, now + CLAIM_FORGET_MS);
+	if (item->issuer)
+		schedule_cancel(c->schedule, &item->claims_due);
+	else
+		schedule_at(c->schedule, &item->claims_due,
+		    now + CLAIM_FORGET_MS);
+}
+
+void
+sync_bundled(struct core *c, struct item *item, struct bundle_issuer *issuer)
+{
+	item->issuer = issuer;
+	claims_settle(c, item, schedule_now(c->schedule));
 }
 
 static void
@@ -318,7 +332,7 @@ sync_urgent(struct core *c, struct item *item)
 	int64_t at = item->tried_at + URGENT_MS, turn;
 	const struct entry *e = sync_entry(c, item);
 
-	if (!c->synced || !e || !e->es || *e->rejected)
+	if (!c->synced || !e || !e->es || *e->rejected || e->bundled)
 		return;
 	secrets_urgent(c, item);
 	if (item->content && age_may_mount(c, item, NULL))

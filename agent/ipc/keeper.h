@@ -12,8 +12,8 @@
  *
  *	KEEPER_FSPROJ	connected SOCK_SEQPACKET to nodeseal-fsproj
  *	KEEPER_ZYGOTE	connected SOCK_STREAM to nodeseal-job's zygote
- *	KEEPER_LISTEN	listening SOCK_STREAM; body: "status", "csi:DRIVER" or
- *			"reg:DRIVER"
+ *	KEEPER_LISTEN	listening SOCK_STREAM; body: "status", "bundle",
+ *			"csi:DRIVER" or "reg:DRIVER"
  *	KEEPER_READY	no descriptor: all that there is has been sent
  *	KEEPER_LINK	connected SOCK_STREAM to nodeseal-link (ipc/link.h)
  *	KEEPER_NOTES	<run>/volumes, open for reading and writing: what core
@@ -30,17 +30,23 @@
  *			started
  *	KEEPER_CONFIG	--config was read again; body: u32 N and N strings,
  *			the words of run_config_words
+ *	KEEPER_ISSUER	what an --issuer-key names, open for reading; body: its
+ *			name; no descriptor: it cannot be opened
+ *	KEEPER_BUNDLES	as KEEPER_FOLDER, and KEEPER_BUNDLE as KEEPER_FILE, of
+ *			the folder of --bundles
  * core -> keeper:
  *	KEEPER_FOLDER	open the folder of --manifests (again); body: ""
  *	KEEPER_FILE	open a file directly in it for reading; body: its name
  *	KEEPER_TPM	start a nodeseal-tpm; body: ""
+ *	KEEPER_BUNDLES, KEEPER_BUNDLE	the same of the folder of --bundles
  *	KEEPER_REBIND	body "reg:DRIVER": bind that socket anew and send it
  *	KEEPER_DEGRADED	body: one line for status, from a process's own start
  */
 enum keeper_frame {
 	KEEPER_FSPROJ = 1, KEEPER_ZYGOTE, KEEPER_LISTEN, KEEPER_READY,
 	KEEPER_REBIND, KEEPER_DEGRADED, KEEPER_FOLDER, KEEPER_FILE,
-	KEEPER_NOTES, KEEPER_LINK, KEEPER_TPM, KEEPER_CONFIG
+	KEEPER_NOTES, KEEPER_LINK, KEEPER_TPM, KEEPER_CONFIG, KEEPER_ISSUER,
+	KEEPER_BUNDLES, KEEPER_BUNDLE
 };
 
 #define KEEPER_FRAME_MAX (128u << 10)	/* all words of a configuration */

@@ -16,7 +16,6 @@
 #define CONFIG_FILE_MAX 65536
 
 #define AT(f) offsetof(struct run_config, f)
-#define BUNDLES "belongs to bundles, which this version does not have"
 
 static const struct flag flags[] = {
 	{ "kubeconfig", FLAG_STRING, AT(kubeconfig), 0, "FILE",
@@ -37,6 +36,10 @@ static const struct flag flags[] = {
 	    "a TPM's device, or socket (/dev/tpmrm0)" },
 	{ "witness", FLAG_STRING, AT(witness), 0, "FILE",
 	    "knows its newest generation (STATE.witness)" },
+	{ "bundles", FLAG_STRING, AT(bundles), 0, "DIR",
+	    "import the bundles that are dropped there" },
+	{ "issuer-key", FLAG_LIST, AT(issuer_keys), AT(nissuer_keys), "FILE",
+	    "public key of who may sign them; repeatable" },
 	{ "run", FLAG_STRING, AT(run), 0, "DIR",
 	    "sockets and host files (/run/nodeseal)" },
 	{ "kubelet-dir", FLAG_STRING, AT(kubelet_dir), 0, "DIR",
@@ -76,8 +79,6 @@ static const struct flag flags[] = {
 	    "of core when started by root (65532)" },
 	{ "config", FLAG_STRING, AT(config), 0, "FILE",
 	    "lines of \"name = value\"" },
-	{ "bundles", FLAG_LATER, 0, 0, NULL, BUNDLES },
-	{ "issuer-key", FLAG_LATER, 0, 0, NULL, BUNDLES },
 };
 
 /* Which flags the command line gave: they win over the file. */
@@ -476,6 +477,7 @@ check_paths(const struct run_config *c, struct err *err)
 	if (check_absolute("state", c->state, err) == -1 ||
 	    check_absolute("witness", c->witness, err) == -1 ||
 	    check_absolute("tpm", c->tpm, err) == -1 ||
+	    check_absolute("bundles", c->bundles, err) == -1 ||
 	    check_absolute("run", c->run, err) == -1 ||
 	    check_absolute("kubelet-dir", c->kubelet_dir, err) == -1 ||
 	    check_absolute("csi-targets", c->csi_targets, err) == -1 ||
@@ -541,6 +543,7 @@ run_config_clear(struct run_config *c)
 	list_free(c->host_dirs, c->nhost_dirs);
 	list_free(c->node_labels, c->nnode_labels);
 	list_free(c->key_sources, c->nkey_sources);
+	list_free(c->issuer_keys, c->nissuer_keys);
 	memset(c, 0, sizeof(*c));
 }
 

@@ -31,6 +31,9 @@ struct run_config {
 	char **key_sources;	/* at least one; seal/key_source.h */
 	size_t nkey_sources;
 	char *tpm;		/* a TPM's device, or an emulator's socket */
+	char *bundles;		/* folder, NULL */
+	char **issuer_keys;	/* public keys: who may sign bundles */
+	size_t nissuer_keys;
 	char *kubelet_dir;
 	int csi;
 	char *csi_targets;	/* default: <kubelet_dir>/pods */

@@ -268,8 +268,8 @@ spoil(struct job_item *item, const struct err *err)
 	item->error = copy(err_msg(err));
 }
 
-static int
-answer(int fd, uint32_t index, const struct pipeline_result *r,
+int
+fetch_answer(int fd, uint32_t index, const struct pipeline_result *r,
     struct stream *stream, struct err *err)
 {
 	cleanup_buf struct buf out = BUF_PLAIN(JOB_ITEM_MAX);
@@ -366,7 +366,7 @@ run_items(int fd, const struct job_fetch *m, const struct objects *objects,
 		struct pipeline_result r;
 
 		pipeline_run(p, m->items[i].ns, m->items[i].name, &r);
-		rc = answer(fd, (uint32_t)i, &r, &stream, err);
+		rc = fetch_answer(fd, (uint32_t)i, &r, &stream, err);
 		pipeline_result_clear(&r);
 	}
 	if (rc == 0)

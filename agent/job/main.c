@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "job/bundle.h"
 #include "job/words.h"
 #include "job/zygote.h"
 
@@ -14,6 +15,7 @@ static const struct {
 	{ "zygote", zygote_command },
 	{ "render", render_command },
 	{ "check", check_command },
+	{ "bundle", bundle_command },
 };
 
 int

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/program.h"
+#include "ipc/bundle.h"
 #include "ipc/frame.h"
 #include "ipc/keeper.h"
 #include "seal/box.h"
@@ -31,7 +32,7 @@
 #define STOP_MS 4000		/* core's time after SIGTERM; all in 5 s */
 #define SEND_MS 2000
 #define CORE_END_MS 1000	/* from the end of its channel to its own */
-#define SOCKETS_MAX 5
+#define SOCKETS_MAX 6
 #define RETRY_FSPROJ_MS 500	/* connecting to --fsproj */
 
 struct listening {
@@ -116,6 +117,22 @@ give_peer(struct keeper *k, struct child *c, uint16_t type)
 	close(fd_steal(&c->peer));
 }
 
+/* Public: they are read anew for each core. */
+static void
+give_issuers(struct keeper *k)
+{
+	for (size_t i = 0; i < k->cfg->nissuer_keys; i++) {
+		const char *name = k->cfg->issuer_keys[i];
+		cleanup_close int fd = open(name, O_RDONLY | O_CLOEXEC |
+		    O_NONBLOCK | O_NOCTTY);
+
+		if (fd == -1)
+			log_error("--issuer-key: %s: %s", name,
+			    strerror(errno));
+		give(k, KEEPER_ISSUER, name, fd);
+	}
+}
+
 static void
 give_all(struct keeper *k)
 {
@@ -125,6 +142,7 @@ give_all(struct keeper *k)
 	give_peer(k, &k->child[LINK], KEEPER_LINK);
 	for (size_t i = 0; i < k->nsockets; i++)
 		give(k, KEEPER_LISTEN, k->sockets[i].name, k->sockets[i].fd);
+	give_issuers(k);
 	give(k, KEEPER_READY, "", -1);
 }
 
@@ -250,44 +268,58 @@ rebind(struct keeper *k, const char *name)
 	log_warn("core asks to bind %s, which is none of ours", name);
 }
 
-/* Core is given the folder of manifests, or why not. */
+/* Core is given a folder of manifests or bundles, or why not. */
 static void
-open_folder(struct keeper *k)
+open_folder(struct keeper *k, enum keeper_frame type)
 {
+	const char *dir = type == KEEPER_FOLDER ? k->cfg->manifests :
+	    k->cfg->bundles;
+	const char *flag = type == KEEPER_FOLDER ? "manifests" : "bundles";
 	cleanup_err struct err err = ERR_INIT;
 	cleanup_buf struct buf body = BUF_PLAIN(KEEPER_FRAME_MAX);
-	cleanup_close int dir = -1;
+	cleanup_close int folder = -1;
 	cleanup_close int notify = -1;
 	cleanup_close int mounts = -1;
 	int fds[3], n = 0;
 
-	if (k->cfg->manifests == NULL)
-		err_set(&err, ERR_INVALID, "there is no --manifests");
-	else if (manifests_folder(k->cfg->manifests, &dir, &notify,
-	    &err) == 0) {
-		fds[n++] = dir;
+	if (dir == NULL)
+		err_set(&err, ERR_INVALID, "there is no --%s", flag);
+	else if (manifests_folder(flag, dir, &folder, &notify, &err) == 0) {
+		fds[n++] = folder;
 		fds[n++] = notify;
 		mounts = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
 		if (mounts != -1)
 			fds[n++] = mounts;
 	}
 	wire_str(&body, err_msg(&err));
-	if (frame_send(k->core_fd, KEEPER_FOLDER, body.data, body.len, fds,
+	if (frame_send(k->core_fd, type, body.data, body.len, fds,
 	    (size_t)n, SEND_MS, &err) == -1)
 		log_warn("core takes no frames: %s", err_msg(&err));
 }
 
+static int
+open_one(const struct run_config *cfg, enum keeper_frame type,
+    const char *name, struct err *err)
+{
+	const char *dir = type == KEEPER_FILE ? cfg->manifests : cfg->bundles;
+
+	if (dir == NULL)
+		return (err_set(err, ERR_INVALID, "there is no such folder"));
+	if (type == KEEPER_FILE)
+		return (manifests_file(dir, name, err));
+	return (manifests_bundle(dir, name, err));
+}
+
 static void
-open_file(struct keeper *k, const char *name)
+open_file(struct keeper *k, enum keeper_frame type, const char *name)
 {
 	cleanup_err struct err err = ERR_INIT;
 	cleanup_buf struct buf body = BUF_PLAIN(KEEPER_FRAME_MAX);
-	cleanup_close int fd = k->cfg->manifests == NULL ? -1 :
-	    manifests_file(k->cfg->manifests, name, &err);
+	cleanup_close int fd = open_one(k->cfg, type, name, &err);
 
 	wire_str(&body, name);
 	wire_str(&body, err_msg(&err));
-	if (frame_send(k->core_fd, KEEPER_FILE, body.data, body.len, &fd,
+	if (frame_send(k->core_fd, type, body.data, body.len, &fd,
 	    fd == -1 ? 0 : 1, SEND_MS, &err) == -1)
 		log_warn("core takes no frames: %s", err_msg(&err));
 }
@@ -325,10 +357,10 @@ from_core(struct keeper *k)
 		log_warn("%s", err_msg(&err));
 	else if (f.type == KEEPER_REBIND)
 		rebind(k, name);
-	else if (f.type == KEEPER_FOLDER)
-		open_folder(k);
-	else if (f.type == KEEPER_FILE)
-		open_file(k, name);
+	else if (f.type == KEEPER_FOLDER || f.type == KEEPER_BUNDLES)
+		open_folder(k, (enum keeper_frame)f.type);
+	else if (f.type == KEEPER_FILE || f.type == KEEPER_BUNDLE)
+		open_file(k, (enum keeper_frame)f.type, name);
 	else if (f.type == KEEPER_TPM)
 		open_tpm(k);
 	else
@@ -367,7 +399,8 @@ static int
 bind_sockets(struct keeper *k, struct err *err)
 {
 	if (add_socket(k, str_dup("status"), str_fmt("%s/status.sock",
-	    k->cfg->run), err) == -1)
+	    k->cfg->run), err) == -1 || add_socket(k, str_dup("bundle"),
+	    str_fmt("%s/" BUNDLE_SOCKET, k->cfg->run), err) == -1)
 		return (-1);
 	if (!k->cfg->csi || k->cfg->fsproj != NULL)
 		return (0);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <linux/openat2.h>
 
 #include <fcntl.h>
 #include <libgen.h>
@@ -8,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "ipc/bundle.h"
 
 #include "keeper/manifests.h"
 
@@ -27,8 +31,8 @@ watch_parent(int notify, const char *dir)
 }
 
 int
-manifests_folder(const char *dir, int *ret_dir, int *ret_inotify,
-    struct err *err)
+manifests_folder(const char *flag, const char *dir, int *ret_dir,
+    int *ret_inotify, struct err *err)
 {
 	cleanup_close int d = -1;
 	cleanup_close int n = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
@@ -38,7 +42,7 @@ manifests_folder(const char *dir, int *ret_dir, int *ret_inotify,
 	/* The watch first: what changes between the two is then seen. */
 	if (inotify_add_watch(n, dir, EVENTS) == -1 ||
 	    (d = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
-		return (err_sys(err, "--manifests: %s", dir));
+		return (err_sys(err, "--%s: %s", flag, dir));
 	watch_parent(n, dir);
 	*ret_dir = fd_steal(&d);
 	*ret_inotify = fd_steal(&n);
@@ -79,5 +83,30 @@ manifests_file(const char *dir, const char *name, struct err *err)
 	if (!S_ISREG(st.st_mode))
 		return (err_set(err, ERR_INVALID, "%s: not a regular file",
 		    path));
+	return (fd_steal(&fd));
+}
+
+int
+manifests_bundle(const char *dir, const char *name, struct err *err)
+{
+	const struct open_how how = { .flags = O_RDONLY | O_CLOEXEC |
+		O_NONBLOCK | O_NOCTTY, .resolve = RESOLVE_BENEATH |
+		RESOLVE_NO_MAGICLINKS };
+	size_t len = strlen(name), n = strlen(BUNDLE_SUFFIX);
+	cleanup_close int folder = -1, fd = -1;
+	struct stat st;
+
+	if (*name == '.' || strchr(name, '/') != NULL || len <= n ||
+	    strcmp(name + len - n, BUNDLE_SUFFIX) != 0)
+		return (err_set(err, ERR_INVALID, "%s: not a bundle's name",
+		    name));
+	folder = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	fd = folder == -1 ? -1 : (int)syscall(SYS_openat2, folder, name, &how,
+	    sizeof(how));
+	if (fd == -1 || fstat(fd, &st) == -1)
+		return (err_sys(err, "%s/%s", dir, name));
+	if (!S_ISREG(st.st_mode))
+		return (err_set(err, ERR_INVALID, "%s/%s: not a regular file",
+		    dir, name));
 	return (fd_steal(&fd));
 }

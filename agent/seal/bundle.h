@@ -112,6 +112,10 @@ struct bundle {
 	int verified;		/* bundle_verify has said yes */
 };
 
+/* bundle_peek(head): the sequence that its first bytes speak of, to put
+ * bundles in order; 0 when they are none's. */
+#define BUNDLE_PEEK_LEN 96
+uint64_t bundle_peek(const uint8_t head[static BUNDLE_PEEK_LEN]);
 /* bundle_read(b, data, len, err): the form and the clear head; nothing of it
  * is to be believed yet.  TAMPER when it is cut or malformed, INVALID when it
  * is no bundle or of a newer format. */
@@ -145,7 +149,6 @@ struct bundle_message {
 	char *kind;		/* of an object */
 	char *ns, *name;
 	char *head;		/* of an object: JSON of model/head.h */
-	char *store;		/* of a value: "Kind/ns/name" */
 	int64_t fetched_at;	/* of a value: wall ms */
 	const uint8_t *data;	/* of a value: model/payload.h */
 	size_t len;

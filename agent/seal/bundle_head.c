@@ -152,6 +152,16 @@ list(struct wire *w, size_t n, size_t size)
 	return (out);
 }
 
+uint64_t
+bundle_peek(const uint8_t head[static BUNDLE_PEEK_LEN])
+{
+	uint64_t sequence;
+
+	memcpy(&sequence, head + BUNDLE_PEEK_LEN - sizeof(sequence),
+	    sizeof(sequence));
+	return (memcmp(head, magic, sizeof(magic)) == 0 ? sequence : 0);
+}
+
 /* The fixed part; the counts are bounded here. */
 static int
 fixed_read(struct bundle_head *h, struct wire *w, uint32_t *ret_len,

@@ -149,7 +149,6 @@ bundle_message_clear(struct bundle_message *m)
 	free(m->ns);
 	free(m->name);
 	free(m->head);
-	free(m->store);
 	memset(m, 0, sizeof(*m));
 }
 
@@ -203,7 +202,6 @@ fields_read(struct wire *w, struct bundle_message *m)
 		m->kind = wire_get_str(w);
 		m->head = wire_get_str(w);
 	} else if (m->type == BUNDLE_VALUE) {
-		m->store = wire_get_str(w);
 		m->fetched_at = (int64_t)wire_get_u64(w);
 		m->data = wire_get_bytes(w, &m->len);
 	}

@@ -152,7 +152,6 @@ message_write(const struct bundle_message *m, struct buf *b)
 		wire_str(b, m->kind);
 		wire_str(b, m->head);
 	} else if (m->type == BUNDLE_VALUE) {
-		wire_str(b, m->store);
 		wire_u64(b, (uint64_t)m->fetched_at);
 		wire_bytes(b, m->data, m->len);
 	}

@@ -261,7 +261,11 @@ one_write(const struct snapshot *s, enum message type, size_t i,
 	default:
 		wire_u8(m, M_ISSUER);
 		buf_add(m, s->issuers[i].key_id, SNAPSHOT_ID_LEN);
+		buf_add(m, s->issuers[i].key, RECORD_KEY_LEN);
+		buf_add(m, s->issuers[i].last, SNAPSHOT_ID_LEN);
 		wire_u64(m, s->issuers[i].sequence);
+		wire_u64(m, (uint64_t)s->issuers[i].issued_at);
+		wire_u64(m, (uint64_t)s->issuers[i].not_after);
 		wire_u8(m, s->issuers[i].revoked);
 	}
 }
@@ -488,7 +492,11 @@ one_read(struct snapshot *s, enum message type, struct wire *w)
 	default:
 		i = &s->issuers[s->nissuers++];
 		bytes_read(w, i->key_id, SNAPSHOT_ID_LEN);
+		bytes_read(w, i->key, RECORD_KEY_LEN);
+		bytes_read(w, i->last, SNAPSHOT_ID_LEN);
 		i->sequence = wire_get_u64(w);
+		i->issued_at = (int64_t)wire_get_u64(w);
+		i->not_after = (int64_t)wire_get_u64(w);
 		i->revoked = wire_get_u8(w);
 	}
 }

@@ -32,7 +32,7 @@
  * Messages are padded (RECORD to its record's own class, others to 64 bytes),
  * so that the file tells counts and size classes, and no name.
  */
-#define SNAPSHOT_FORMAT 1
+#define SNAPSHOT_FORMAT 2	/* 1 knew less of issuers, and had none */
 #define SNAPSHOT_MAX (512u << 20)
 #define SNAPSHOT_SALT_LEN 16
 #define SNAPSHOT_ID_LEN 16
@@ -87,7 +87,10 @@ struct snapshot_tomb {
 /* What a bundle's issuer has done on this node (seal/bundle.h). */
 struct snapshot_issuer {
 	uint8_t key_id[SNAPSHOT_ID_LEN];
-	uint64_t sequence;	/* highest that was imported */
+	uint8_t key[RECORD_KEY_LEN];	/* public; zeros: not known */
+	uint8_t last[SNAPSHOT_ID_LEN];	/* his last bundle's id … */
+	uint64_t sequence;	/* … and sequence, 0 none */
+	int64_t issued_at, not_after;	/* of it, wall ms */
 	uint8_t revoked;
 };
 

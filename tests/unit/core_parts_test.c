@@ -369,7 +369,7 @@ stored(struct fake *f, struct content **slot, struct payload *p,
 {
 	cleanup_buf struct buf clear = BUF_SECRET(1 << 21);
 	cleanup_buf struct buf box = BUF_PLAIN(1 << 21);
-	struct cache_origin o = { "default", "app", "s", "1-a", WALL };
+	struct cache_origin o = { "default", "app", "s", "1-a", WALL, NULL };
 
 	p->type = "Opaque";
 	p->typelen = 6;
@@ -442,7 +442,7 @@ test_cache(void **state)
 	struct fake *f = *state;
 	cleanup_err struct err err = ERR_INIT;
 	cleanup_buf struct buf box = BUF_PLAIN(4096);
-	struct cache_origin o = { "default", "app", "s", "1-a", WALL };
+	struct cache_origin o = { "default", "app", "s", "1-a", WALL, NULL };
 	struct payload_entry e = { "k", 1, (const uint8_t *)"MARKER-99", 9 };
 	struct payload p = { .data = &e, .ndata = 1 };
 	struct content *c = NULL, *before;
@@ -483,7 +483,7 @@ source_with(struct fake *f, struct delivery *d, const char *name,
 	struct delivery_source *s = delivery_source_add(d, "default", name);
 	struct payload_entry e[8];
 	struct payload p = { .data = e, .ndata = n };
-	struct cache_origin o = { "default", name, "s", "1-a", WALL };
+	struct cache_origin o = { "default", name, "s", "1-a", WALL, NULL };
 	cleanup_buf struct buf clear = BUF_SECRET(1 << 21);
 	cleanup_buf struct buf box = BUF_PLAIN(1 << 21);
 	int changed;

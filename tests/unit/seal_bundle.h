@@ -70,10 +70,9 @@ bundle_maker_write(struct bundle_maker *m, size_t n, size_t size,
     struct err *err)
 {
 	static char kind[] = "ExternalSecret", ns[] = "shop", name[64],
-	    head[] = "{\"kind\":\"ExternalSecret\"}", store[] =
-	    "SecretStore/shop/s";
+	    head[] = "{\"kind\":\"ExternalSecret\"}";
 	struct bundle_message msg = { .type = BUNDLE_OBJECT, .kind = kind,
-		.ns = ns, .name = name, .head = head, .store = store,
+		.ns = ns, .name = name, .head = head,
 		.fetched_at = BUNDLE_NOW };
 	cleanup_free char *value = mem_alloc(size + 1);
 	struct bundle_writer w;

@@ -72,7 +72,6 @@ test_round_trip(void **state)
 	    1);
 	assert_int_equal(msg.type, BUNDLE_VALUE);
 	assert_string_equal(msg.name, "value-0");
-	assert_string_equal(msg.store, "SecretStore/shop/s");
 	assert_int_equal(msg.fetched_at, BUNDLE_NOW);
 	assert_int_equal(msg.len, 100);
 	assert_int_equal(msg.data[99], 'v');

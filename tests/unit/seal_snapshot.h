@@ -66,7 +66,8 @@ snapshot_make(uint64_t generation, size_t nvalues)
 	    str_dup("gone"), str_dup("on-denied"), 5000 };
 	s.issuers = mem_array(1, sizeof(*s.issuers));
 	s.nissuers = 1;
-	s.issuers[0] = (struct snapshot_issuer){ { 6 }, 42, 1 };
+	s.issuers[0] = (struct snapshot_issuer){ { 6 }, { 7 }, { 8 },
+	    42, 6000, 7000, 1 };
 	return (s);
 }
 
