@@ -27,12 +27,15 @@ trim(struct json *o)
 	struct json *v, *next;
 
 	for (v = json_first(o); v; v = next) {
+		/* The key goes with the member. */
+		cleanup_free char *key = str_dup(json_key(v));
+
 		next = json_next(v);
 		if (json_is(v, JSON_NULL))
-			json_set(o, json_key(v), NULL);
+			json_set(o, key, NULL);
 		else if (json_is(v, JSON_STRING) &&
 		    strlen(json_str(v)) > TEXT_MAX)
-			json_set(o, json_key(v), json_new_strn(json_str(v),
+			json_set(o, key, json_new_strn(json_str(v),
 			    report_cut(json_str(v), TEXT_MAX)));
 	}
 }

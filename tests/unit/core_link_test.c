@@ -26,6 +26,8 @@ version_of(const char *name)
 static void
 test_objects_come_and_go(void **state)
 {
+	cleanup_free char *version = NULL;
+
 	(void)state;
 	put_store("");
 	put_es("one", 7, "1h", "");
@@ -35,7 +37,8 @@ test_objects_come_and_go(void **state)
 	assert_true(w.f->c.synced);
 	assert_non_null(held("ExternalSecret", "two"));
 	/* The object's own generation counts. */
-	assert_string_equal(version_of("one"), "7-mh");
+	version = version_of("one");
+	assert_string_equal(version, "7-mh");
 	say_name(LINK_GONE, "ExternalSecret", "default", "two");
 	pass(100);
 	assert_null(held("ExternalSecret", "two"));
