@@ -147,6 +147,10 @@ bundle_ends(const struct core *c, const struct item *item)
 {
 	int64_t ahead = state_clock(c) - schedule_now(c->schedule);
 
+#ifdef WEAKEN_BUNDLE_EXPIRY
+	(void)ahead;
+	return (INT64_MAX);
+#endif
 	return (item->issuer ? item->issuer->not_after - ahead : INT64_MAX);
 }
 

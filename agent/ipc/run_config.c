@@ -232,9 +232,6 @@ flag_set(struct run_config *c, const struct flag *f, const char *v,
 		if (log_parse_format(v, field(c, f->at)) == -1)
 			break;
 		return (0);
-	case FLAG_LATER:
-		return (err_set(err, ERR_INVALID, "--%s: %s", f->name,
-		    f->help));
 	}
 	return (err_set(err, ERR_INVALID, "--%s: %s: expected %s", f->name, v,
 	    f->help));
@@ -272,8 +269,6 @@ parse_word(struct run_config *c, struct seen *seen, int argc, char **argv,
 		value = no ? "false" : "true";
 	else if (value != NULL)
 		value++;
-	else if (f->type == FLAG_LATER)
-		value = "";
 	else if (*i + 1 < argc)
 		value = argv[++*i];
 	else
@@ -557,8 +552,6 @@ run_config_help(void)
 		const struct flag *f = &flags[i];
 		cleanup_free char *left = NULL;
 
-		if (f->type == FLAG_LATER)
-			continue;
 		left = f->type == FLAG_BOOL ? str_fmt("--[no-]%s", f->name) :
 		    str_fmt("--%s %s", f->name, f->value);
 		buf_addf(&b, "  %-31s %s\n", left, f->help);

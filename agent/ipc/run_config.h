@@ -58,8 +58,7 @@ struct run_config {
 /**
  * run_config_parse(argc, argv, ret, err):
  * Parse the words behind `run`.  INVALID names the flag and the remedy (did
- * you mean); the caller exits with status 2.  Flags of INTERFACES.md that no
- * part serves yet are INVALID too, saying so.
+ * you mean); the caller exits with status 2.
  */
 int run_config_parse(int argc, char **argv, struct run_config *ret,
     struct err *err);

@@ -93,8 +93,6 @@ text(const struct run_config *c, const struct flag *f)
 	case FLAG_LIST:
 	case FLAG_PATHS:
 		return (joined(c, f));
-	case FLAG_LATER:
-		break;
 	}
 	return (NULL);
 }
@@ -170,7 +168,6 @@ size_of(const struct flag *f)
 		return (sizeof(uid_t));
 	case FLAG_BOOL:
 	case FLAG_INT:
-	case FLAG_LATER:
 		break;
 	}
 	return (sizeof(int));

