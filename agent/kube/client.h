@@ -17,7 +17,7 @@
  */
 struct kube_client;
 
-#define KUBE_ANSWER_MAX (4u << 20)
+#define KUBE_ANSWER_MAX (16u << 20)	/* a page of Secrets, too */
 
 /* kube_client_new(c, timeout_ms, ret, err): connects with the first request;
  * ${timeout_ms} for one request, its retries included; 0: 30 s.  Copies what it

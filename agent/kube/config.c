@@ -172,9 +172,16 @@ named(const struct json *root, const char *list, const char *name,
 }
 
 static int
-read_path(const char *field, const char *path, struct buf *out,
+read_path(const char *field, const char *path, int files, struct buf *out,
     struct err *err)
 {
+#ifndef WEAKEN_kubeconfig_files
+	if (!files)
+		return (err_set(err, ERR_INVALID, "%s: names a file of this "
+		    "machine: write its content into %s", field,
+		    strcmp(field, "tokenFile") == 0 ? "token" :
+		    "the field of the same name with -data"));
+#endif
 	if (path[0] != '/')
 		return (err_set(err, ERR_INVALID, "%s: %s: is not absolute: "
 		    "write the whole path, or its content into %s-data",
@@ -191,8 +198,8 @@ read_path(const char *field, const char *path, struct buf *out,
 
 /* FIELD-data (base64), or the file that FIELD names; 0 none, 1 there. */
 static int
-data_or_file(const struct json *obj, const char *field, struct buf *out,
-    struct err *err)
+data_or_file(const struct json *obj, const char *field, int files,
+    struct buf *out, struct err *err)
 {
 	cleanup_free char *inline_name = str_fmt("%s-data", field);
 	const char *data = text(obj, inline_name), *path = text(obj, field);
@@ -206,7 +213,7 @@ data_or_file(const struct json *obj, const char *field, struct buf *out,
 	}
 	if (path[0] == '\0')
 		return (0);
-	return (read_path(field, path, out, err) == -1 ? -1 : 1);
+	return (read_path(field, path, files, out, err) == -1 ? -1 : 1);
 }
 
 static const struct {
@@ -246,7 +253,7 @@ check_refused(const struct json *cluster, const struct json *user,
 }
 
 static int
-take_cluster(const struct json *cluster, struct kube_config *c,
+take_cluster(const struct json *cluster, int files, struct kube_config *c,
     struct err *err)
 {
 	cleanup_buf struct buf ca = BUF_PLAIN(KUBE_CONFIG_MAX);
@@ -260,7 +267,7 @@ take_cluster(const struct json *cluster, struct kube_config *c,
 		return (err_set(err, ERR_INVALID,
 		    "cluster.server: is not an https:// URL"));
 	c->server = str_ndup(server, len);
-	if ((rc = data_or_file(cluster, "certificate-authority", &ca,
+	if ((rc = data_or_file(cluster, "certificate-authority", files, &ca,
 	    err)) == -1)
 		return (err_wrap(err, "cluster"));
 	if (rc == 1)
@@ -271,7 +278,7 @@ take_cluster(const struct json *cluster, struct kube_config *c,
 }
 
 static int
-take_user_token(const struct json *user, struct kube_config *c,
+take_user_token(const struct json *user, int files, struct kube_config *c,
     struct err *err)
 {
 	cleanup_buf struct buf token = BUF_SECRET(KUBE_CONFIG_MAX);
@@ -280,21 +287,23 @@ take_user_token(const struct json *user, struct kube_config *c,
 	/* as client-go: the file wins */
 	if (path[0] == '\0')
 		buf_adds(&token, text(user, "token"));
-	else if (read_path("tokenFile", path, &token, err) == -1)
+	else if (read_path("tokenFile", path, files, &token, err) == -1)
 		return (-1);
 	return (token.len == 0 ? 0 : take_token(&token, &c->token, err));
 }
 
 static int
-take_user(const struct json *user, struct kube_config *c, struct err *err)
+take_user(const struct json *user, int files, struct kube_config *c,
+    struct err *err)
 {
 	cleanup_buf struct buf cert = BUF_PLAIN(KUBE_CONFIG_MAX);
 	cleanup_buf struct buf key = BUF_SECRET(KUBE_CONFIG_MAX);
 	int a, b;
 
-	if ((a = data_or_file(user, "client-certificate", &cert, err)) == -1 ||
-	    (b = data_or_file(user, "client-key", &key, err)) == -1 ||
-	    take_user_token(user, c, err) == -1)
+	if ((a = data_or_file(user, "client-certificate", files, &cert,
+	    err)) == -1 ||
+	    (b = data_or_file(user, "client-key", files, &key, err)) == -1 ||
+	    take_user_token(user, files, c, err) == -1)
 		return (err_wrap(err, "user"));
 	if (a != b)
 		return (err_set(err, ERR_INVALID, "user: client-certificate "
@@ -310,7 +319,8 @@ take_user(const struct json *user, struct kube_config *c, struct err *err)
 }
 
 static int
-take_context(const struct json *root, struct kube_config *c, struct err *err)
+take_context(const struct json *root, int files, struct kube_config *c,
+    struct err *err)
 {
 	const char *current = text(root, "current-context");
 	const struct json *context, *cluster, *user;
@@ -326,13 +336,13 @@ take_context(const struct json *root, struct kube_config *c, struct err *err)
 		    "cluster or its user is not there", current));
 	c->ns = str_dup(str_or(text(context, "namespace"), "default"));
 	if (check_refused(cluster, user, err) == -1 ||
-	    take_cluster(cluster, c, err) == -1)
+	    take_cluster(cluster, files, c, err) == -1)
 		return (-1);
-	return (take_user(user, c, err));
+	return (take_user(user, files, c, err));
 }
 
-int
-kube_config_text(const char *s, size_t len, struct kube_config *ret,
+static int
+parse(const char *s, size_t len, int files, struct kube_config *ret,
     struct err *err)
 {
 	struct kube_config c = { 0 };
@@ -342,7 +352,7 @@ kube_config_text(const char *s, size_t len, struct kube_config *ret,
 	*ret = c;
 	if (yaml_read(s, len, &docs, err) == -1)
 		return (err_wrap(err, "kubeconfig"));
-	rc = docs.n == 1 ? take_context(docs.v[0].root, &c, err) :
+	rc = docs.n == 1 ? take_context(docs.v[0].root, files, &c, err) :
 	    err_set(err, ERR_INVALID, "%zu documents where one was due",
 	    docs.n);
 	yaml_docs_clear(&docs);
@@ -352,6 +362,13 @@ kube_config_text(const char *s, size_t len, struct kube_config *ret,
 	}
 	*ret = c;
 	return (0);
+}
+
+int
+kube_config_text(const char *s, size_t len, struct kube_config *ret,
+    struct err *err)
+{
+	return (parse(s, len, 0, ret, err));
 }
 
 int
@@ -370,5 +387,5 @@ kube_config_file(int fd, struct kube_config *ret, struct err *err)
 		return (err_sys(err, "kubeconfig"));
 	if (buf_finish(&s, "the kubeconfig", err) == -1)
 		return (-1);
-	return (kube_config_text(buf_str(&s), s.len, ret, err));
+	return (parse(buf_str(&s), s.len, 1, ret, err));
 }

@@ -40,7 +40,8 @@ int kube_config_account(int dirfd, const char *server,
  * which does not move ${fd}.  Files that it names must be absolute: nobody
  * knows its folder here. */
 int kube_config_file(int fd, struct kube_config *ret, struct err *err);
-/* kube_config_text: the same of its text; a fuzz target. */
+/* kube_config_text: the same of its text, somebody else's: no file that it
+ * names is opened.  A fuzz target. */
 int kube_config_text(const char *text, size_t len, struct kube_config *ret,
     struct err *err);
 void kube_config_clear(struct kube_config *c);

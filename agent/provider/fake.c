@@ -6,7 +6,6 @@
 #include "provider/registry.h"
 #include "value/extract.h"
 #include "value/gjson.h"
-#include "value/gostr.h"
 #include "value/regex.h"
 
 /*
@@ -172,42 +171,14 @@ fake_get_map(struct provider_conn *c, const struct remote_ref *ref,
 
 /* --- find ---------------------------------------------------------------- */
 
-static void
-quote(struct buf *out, const char *s)
-{
-	gostr_quote(s, strlen(s), out);
-}
-
-/* Go's %#v of the struct; where a pointer is set, Go prints its address. */
 static int
 unsupported(const struct find_ref *ref, struct err *err)
 {
 	cleanup_buf struct buf out = BUF_PLAIN(DUMP_MAX);
-	cleanup_free const char **tags = NULL;
-	size_t n = 0;
 
-	buf_adds(&out, "unsupported find operator: v1.ExternalSecretFind{"
-	    "Path:(*string)(");
-	buf_adds(&out, ref->path != NULL ? "0xc000000000" : "nil");
-	buf_adds(&out, "), Name:(*v1.FindName)(nil), Tags:map[string]string");
-	if (ref->tags != NULL)
-		tags = strmap_sorted(ref->tags, &n);
-	buf_adds(&out, ref->tags != NULL ? "{" : "(nil)");
-	for (size_t i = 0; i < n; i++) {
-		buf_adds(&out, i > 0 ? ", " : "");
-		quote(&out, tags[i]);
-		buf_addc(&out, ':');
-		quote(&out, strmap_get(ref->tags, tags[i]));
-	}
-	buf_adds(&out, ref->tags != NULL ? "}" : "");
-	buf_adds(&out, ", ConversionStrategy:");
-	quote(&out, ref->conversion);
-	buf_adds(&out, ", DecodingStrategy:");
-	quote(&out, ref->decoding);
-	buf_adds(&out, ", NullBytePolicy:");
-	quote(&out, ref->null_byte);
-	buf_addc(&out, '}');
-	return (err_set(err, ERR_INVALID, "%s", buf_str(&out)));
+	provider_find_text(ref, &out);
+	return (err_set(err, ERR_INVALID, "unsupported find operator: %s",
+	    buf_str(&out)));
 }
 
 /* The newest version of each key, versions compared as text. */

@@ -38,8 +38,9 @@ enum setting_type {
 	SET_ANY
 };
 
-/* SET_UNBUILT: a reference that no code here follows yet. */
-enum { SET_REQUIRED = 1, SET_INLINE_VALUE = 2, SET_UNBUILT = 4 };
+/* SET_UNBUILT: a reference that no code here follows yet; SET_ONE: an object
+ * of exactly one member. */
+enum { SET_REQUIRED = 1, SET_INLINE_VALUE = 2, SET_UNBUILT = 4, SET_ONE = 8 };
 
 struct setting {
 	const char *path;	/* "auth.appRole.secretRef"; "data[].value" */
@@ -100,6 +101,9 @@ int provider_ca(const struct provider_env *env, const struct json *bundle,
 /* provider_blame: remember the host and the status of the last failure. */
 void provider_blame(struct provider_env *env, const char *host, int status,
     uint32_t retry_after_ms);
+/* provider_find_text: Go's %#v of an ExternalSecretFind that nobody can follow
+ * (where a pointer is set, Go prints its address). */
+void provider_find_text(const struct find_ref *ref, struct buf *out);
 /* provider_ours: remember the last failure in our words. */
 void provider_ours(struct provider_env *env, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

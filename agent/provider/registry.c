@@ -8,6 +8,7 @@
 /* What is built: one line each. */
 static const struct provider *const built[] = {
 	&provider_fake,
+	&provider_kubernetes,
 	&provider_openbao,
 	&provider_vault,
 };

@@ -6,6 +6,7 @@
 
 /* The drivers, each exported by its own file. */
 extern const struct provider provider_fake;
+extern const struct provider provider_kubernetes;
 extern const struct provider provider_openbao;
 extern const struct provider provider_vault;
 

@@ -125,13 +125,15 @@ child_name(const struct setting *s, const char *prefix)
 	return (s->path + len);
 }
 
-static const struct record *record_below(const struct setting *table,
+static struct record *record_below(const struct setting *table,
     const char *prefix, int depth, struct arena_list *all);
 
 static const struct record *
 record_of(const struct setting *table, const struct setting *s, int depth,
     struct arena_list *all)
 {
+	struct record *r;
+
 	switch (s->type) {
 	case SET_SECRET_REF:
 		return (&secret_ref);
@@ -140,8 +142,10 @@ record_of(const struct setting *table, const struct setting *s, int depth,
 	case SET_ACCOUNT_REF:
 		return (&account_ref);
 	case SET_OBJECT:
-		return (record_below(table, keep(all, str_fmt("%s.",
-		    s->path)), depth, all));
+		r = record_below(table, keep(all, str_fmt("%s.", s->path)),
+		    depth, all);
+		r->min_props = r->max_props = s->flags & SET_ONE ? 1 : 0;
+		return (r);
 	case SET_LIST:
 		return (record_below(table, keep(all, str_fmt("%s[].",
 		    s->path)), depth, all));
@@ -150,7 +154,7 @@ record_of(const struct setting *table, const struct setting *s, int depth,
 	}
 }
 
-static const struct record *
+static struct record *
 record_below(const struct setting *table, const char *prefix, int depth,
     struct arena_list *all)
 {
@@ -241,9 +245,9 @@ settings_check_ref(const struct store *store, const struct json *ref,
 	    store->meta.kind == OBJ_CLUSTER_SECRET_STORE ||
 	    strcmp(ns, store->meta.ns) == 0)
 		return (0);
-	findings_reject(f, FINDING_WEBHOOK, ref, field, "%s: namespace should "
+	findings_reject(f, FINDING_WEBHOOK, ref, field, "%s%snamespace should "
 	    "either be empty or match the namespace of the SecretStore for a "
-	    "namespaced SecretStore", phrase);
+	    "namespaced SecretStore", phrase, phrase[0] != '\0' ? ": " : "");
 	return (-1);
 }
 

@@ -9,8 +9,8 @@
 /**
  * settings_check_ref(store, ref, field, phrase, f):
  * ESO's ValidateReferentSecretSelector: a SecretStore refers to its own
- * namespace only.  Otherwise a REJECT "PHRASE: namespace should …" at ${field},
- * and -1.  An absent ${ref} is fine.
+ * namespace only.  Otherwise a REJECT "PHRASE: namespace should …" at ${field}
+ * (${phrase} may be ""), and -1.  An absent ${ref} is fine.
  */
 int settings_check_ref(const struct store *store, const struct json *ref,
     const char *field, const char *phrase, struct findings *f);

@@ -90,8 +90,11 @@ test_refused(void **state)
 	    "go together");
 	refused(TOP CLUSTER USERS "    token: \"\"\n", "neither token");
 	refused(TOP CLUSTER USERS "    token: \"a\\nb\"\n", "not one word");
-	refused(TOP CLUSTER USERS "    client-certificate: rel/cert\n",
-	    "client-certificate-data");
+	refused(TOP CLUSTER USERS "    tokenFile: /etc/hostname\n",
+	    "tokenFile: names a file of this machine");
+	refused(TOP CLUSTER USERS "    client-certificate: /etc/hostname\n"
+	    "    client-key: /etc/hostname\n",
+	    "client-certificate: names a file of this machine");
 	refused(TOP CLUSTER USERS "    client-certificate-data: '?'\n",
 	    "not base64");
 	refused(TOP "clusters:\n- name: c\n  cluster: {server: 'http://a'}\n"
@@ -177,6 +180,36 @@ test_file_twice(void **state)
 	fclose(f);
 }
 
+/* The agent's own may name files. */
+static void
+test_files(void **state)
+{
+	char name[] = "/tmp/kube_config_test.XXXXXX";
+	cleanup_err struct err err = ERR_INIT;
+	struct kube_config c;
+	int fd = mkstemp(name);
+
+	(void)state;
+	assert_int_equal(write(fd, "t0k\n", 4), 4);
+	for (int i = 0; i < 2; i++) {
+		FILE *f = tmpfile();
+
+		fprintf(f, TOP CLUSTER USERS "    tokenFile: %s\n",
+		    i == 0 ? name : "relative");
+		fflush(f);
+		assert_int_equal(kube_config_file(fileno(f), &c, &err),
+		    i == 0 ? 0 : -1);
+		if (i == 0)
+			assert_memory_equal(secret_data(c.token), "t0k", 4);
+		else
+			assert_non_null(strstr(err_msg(&err), "absolute"));
+		kube_config_clear(&c);
+		fclose(f);
+	}
+	close(fd);
+	unlink(name);
+}
+
 static struct secret *
 token_of(const char *claims)
 {
@@ -241,6 +274,7 @@ main(void)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_account),
 		cmocka_unit_test(test_file_twice),
+		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_claims),
 	};
 
