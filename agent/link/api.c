@@ -149,11 +149,20 @@ hold(struct api *a, uint32_t wait_ms)
 	loop_timer_start(a->pump, wait_ms);
 }
 
+/* Calls that fail together are one failure. */
+static void
+back_off(struct api *a)
+{
+	if (!a->held)
+		hold(a, retry_jitter_ms(a->failures++, AWAY_MIN_MS,
+		    AWAY_MAX_MS));
+}
+
 /* No answer at all: the server, or the way to it, is away for everybody. */
 static void
 away(struct api *a, const struct err *err)
 {
-	hold(a, retry_jitter_ms(a->failures++, AWAY_MIN_MS, AWAY_MAX_MS));
+	back_off(a);
 	/* Perhaps the cluster's CA is another one by now. */
 	if (err->kind == ERR_DENIED)
 		account_refresh(a, ACCOUNT_AGAIN_MS);
@@ -220,10 +229,22 @@ unauthorized(struct api *a, struct api_call *c)
 		wait_again(c);
 		return (1);
 	}
-	hold(a, retry_jitter_ms(a->failures++, AWAY_MIN_MS, AWAY_MAX_MS));
+	back_off(a);
 	tell(a, "401: the API server does not know us: the token or the "
 	    "certificate is not one of its own, or has expired");
 	return (0);
+}
+
+/* A watch is well long before it ends. */
+static void
+on_head(void *arg, int status)
+{
+	struct api *a = ((struct api_call *)arg)->a;
+
+	if (status != 200)
+		return;
+	a->failures = 0;
+	tell(a, NULL);
 }
 
 static void
@@ -265,8 +286,8 @@ on_done(void *arg, const struct http_response *r, const struct err *err)
 
 /* --- calls ---------------------------------------------------------------- */
 
-static const struct http_async_handlers plain = { NULL, on_done };
-static const struct http_async_handlers lines = { on_line, on_done };
+static const struct http_async_handlers plain = { NULL, NULL, on_done };
+static const struct http_async_handlers lines = { on_head, on_line, on_done };
 
 static int
 send_call(struct api *a, struct api_call *c, struct err *err)

@@ -9,8 +9,8 @@
 #include "link/watch.h"
 
 /* A pod that is replaced does not cost a list. */
-#define LINGER_MS 60000
-#define SWEEP_MS 15000
+#define LINGER_MS 30000
+#define SWEEP_MS 5000
 
 /* What an ExternalSecret may refer to, beside the stores. */
 static const char *const generator_kinds[] = { "Fake", "Password", "UUID" };

@@ -142,16 +142,20 @@ well(struct watch *w)
 static void
 trouble(struct watch *w, const struct err *err)
 {
+	/* A line that is away is api's to tell, and to wait for. */
+	int line = err->sys == ECONNREFUSED || err->sys == ETIMEDOUT;
 	int waits = err->kind == ERR_DENIED || err->kind == ERR_NOTFOUND ||
 	    err->kind == ERR_INVALID || err->kind == ERR_LIMIT;
 
+	if (line) {
+		again_in(w, 0);
+		return;
+	}
 	again_in(w, waits ?
 	    retry_jitter_ms(w->failures, WAIT_MIN_MS, WAIT_MAX_MS) :
 	    retry_jitter_ms(w->failures, RETRY_MIN_MS, RETRY_MAX_MS));
 	w->failures++;
-	/* A line that is away is api's to tell. */
-	if ((!waits && w->failures < 4) || err->sys == ECONNREFUSED ||
-	    err->sys == ETIMEDOUT)
+	if (!waits && w->failures < 4)
 		return;
 	w->troubled = 1;
 	w->h->problem(w->arg, err);
@@ -327,6 +331,8 @@ list_failed(struct watch *w, int status, const struct json *body,
 		w->page /= 2;
 		list_anew(w);
 		w->any_version = 1;
+		again_in(w, 0);
+		return;
 	}
 	reason(w, "list", status, body, err, &why);
 	trouble(w, &why);

@@ -214,11 +214,15 @@ on_head(char *p, size_t size, size_t n, void *arg)
 
 	(void)size;
 	loop_timer_stop(c->head_timer);
-	if (!c->cancelled &&
-	    http_head_line(&c->head, p, n, (int64_t)time(NULL)) == 0)
-		return (n);
-	c->head_too_large = 1;
-	return (0);
+	if (c->cancelled || http_head_line(&c->head, p, n,
+	    (int64_t)time(NULL)) == -1) {
+		c->head_too_large = 1;
+		return (0);
+	}
+	/* An empty line ends it; interim answers have one, too. */
+	if (n <= 2 && c->h->head != NULL && status_of(c) >= 200)
+		c->h->head(c->arg, (int)status_of(c));
+	return (c->cancelled ? 0 : n);
 }
 
 /* --- the end of a call ---------------------------------------------------- */

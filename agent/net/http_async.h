@@ -31,6 +31,8 @@ struct http_async_request {
 };
 
 struct http_async_handlers {
+	/* NULL, or: the head of an answer is there. */
+	void (*head)(void *arg, int status);
 	/* With it, the body of an answer of 200 comes line by line (without
 	 * its line feed), as it arrives. */
 	void (*line)(void *arg, const char *text, size_t len);

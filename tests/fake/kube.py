@@ -67,6 +67,7 @@ class FakeKube:
         """missing: plurals whose CRD is not there."""
         self.lock = threading.RLock()
         self.objects, self.watchers, self.requests = {}, [], []
+        self.deleted = []
         self.missing, self.version, self.oldest = set(missing), 100, 0
         self.tokens = {"good"}
         self.bookmark_s = 0.5
@@ -161,6 +162,7 @@ class FakeKube:
             o = self.objects.pop((plural, ns, name))
             self.version += 1
             o["metadata"]["resourceVersion"] = str(self.version)
+            self.deleted.append((plural, ns, name, o))
             if not quiet:
                 self.tell("DELETED", (plural, ns, name), o, o)
 
@@ -304,13 +306,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         q = queue.Queue()
         with k.lock:
             expired = since < k.oldest
-            missed = [] if expired else sorted(
-                (int(o["metadata"]["resourceVersion"]), key)
-                for key, o in k.objects.items() if k.matches(r, key, o) and
-                int(o["metadata"]["resourceVersion"]) > since)
-            for _, key in missed:
-                q.put(json.dumps({"type": "MODIFIED", "object":
-                                  k.item(r, k.objects[key])}))
+            past = [("MODIFIED", key, o) for key, o in k.objects.items()]
+            past += [("DELETED", d[:3], d[3]) for d in k.deleted]
+            past = [(int(o["metadata"]["resourceVersion"]), kind, key, o)
+                    for kind, key, o in past if k.matches(r, key, o)]
+            for version, kind, _, o in sorted(past, key=lambda p: p[0]):
+                if version > since and not expired:
+                    q.put(json.dumps({"type": kind,
+                                      "object": k.item(r, o)}))
             k.watchers.append((r, q))
         try:
             if expired and fault != "error-event":
