@@ -18,7 +18,7 @@ static const struct kube_resource resources[] = {
 	{ "ServiceAccount", "", "v1", "serviceaccounts", 1, "tokens",
 	    "tokens" },
 	{ "Pod", "", "v1", "pods", 1, "files", "" },
-	{ "Node", "", "v1", "nodes", 0, "", "" },
+	{ "Node", "", "v1", "nodes", 0, "files", "" },
 	{ "Namespace", "", "v1", "namespaces", 0, "files", "" },
 	{ "Event", "", "v1", "events", 1, "", "files" },
 	{ "ExternalSecret", ES, "v1", "externalsecrets", 1, "files",

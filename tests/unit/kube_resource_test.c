@@ -79,7 +79,7 @@ test_refused(void **state)
 	    "tokens grants");
 	answer_is("ClusterSecretStore", "list", 403, "forbidden", ERR_DENIED,
 	    "may not list clustersecretstores: the base of daemonset/");
-	answer_is("Node", "get", 403, "forbidden", ERR_DENIED,
+	answer_is("Node", "patch", 403, "forbidden", ERR_DENIED,
 	    "no tier grants it");
 	answer_is("Secret", "patch", 403, "secrets \"db\" is forbidden: "
 	    "ValidatingAdmissionPolicy 'nodeseal-secrets' denied request: "
