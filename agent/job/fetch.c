@@ -361,6 +361,7 @@ run_items(int fd, const struct job_fetch *m, const struct objects *objects,
 	size_t i;
 	int rc;
 
+	pipeline_expect(p, m->items, m->nitems);
 	rc = send_key(fd, &stream, m->core_key, err);
 	for (i = 0; i < m->nitems && rc == 0; i++) {
 		struct pipeline_result r;

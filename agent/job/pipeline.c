@@ -57,6 +57,13 @@ pipeline_new(const struct pipeline_options *opts,
 }
 
 void
+pipeline_expect(struct pipeline *p, const struct job_name *names, size_t n)
+{
+	p->expected = names;
+	p->nexpected = n;
+}
+
+void
 pipeline_free(struct pipeline *p)
 {
 	if (p == NULL)

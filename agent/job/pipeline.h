@@ -32,6 +32,11 @@ struct pipeline *pipeline_new(const struct pipeline_options *opts,
 /* Closes every connection (revoking logins) and frees. */
 void pipeline_free(struct pipeline *p);
 
+/* pipeline_expect(p, names, n): these will be run, in all likelihood; borrowed
+ * until the pipeline is freed. */
+void pipeline_expect(struct pipeline *p, const struct job_name *names,
+    size_t n);
+
 struct pipeline_result {
 	enum job_outcome outcome;
 	int written;		/* ESO would create or update the Secret */

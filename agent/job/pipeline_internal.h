@@ -60,6 +60,8 @@ struct pipeline {
 	struct strmap *stores;		/* object key -> pipeline_store */
 	struct strmap *conns;		/* + ns -> pipeline_conn */
 	struct strmap *orphans;		/* "ns/owner label" -> struct names */
+	const struct job_name *expected;	/* borrowed */
+	size_t nexpected;
 	struct tmpl *parsed[PARSED_TEMPLATES];
 };
 
@@ -98,6 +100,9 @@ int class_skips(struct run *run);
 /* store_refusal: the text for which an API server would have refused one of
  * the stores that ${es} uses (the caller's), or NULL. */
 char *store_refusal(struct run *run);
+
+/* pipeline_want(p, c): tell a new connection what will be read from it. */
+void pipeline_want(struct pipeline *p, struct pipeline_conn *c);
 
 /* --- generators (pipeline_generator.c) ---------------------------------- */
 

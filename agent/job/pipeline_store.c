@@ -259,6 +259,7 @@ conn_get(struct pipeline *p, struct pipeline_store *ps, const char *ns)
 	c->env.timeout_ms = p->opts.timeout_ms;
 	strmap_put(p->conns, key, c);
 	conn_open(c);
+	pipeline_want(p, c);
 	return (c);
 }
 

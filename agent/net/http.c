@@ -300,6 +300,7 @@ keep(struct exchange *x, struct incoming *in, struct err *err)
 	}
 	r->status = (int)status;
 	r->retry_after_ms = in->head.retry_after_ms;
+	r->date_s = in->head.date_s;
 	free(r->content_type);
 	free(r->index);
 	r->content_type = in->head.content_type != NULL ?

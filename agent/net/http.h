@@ -66,6 +66,7 @@ struct http_response {
 	char *content_type;		/* "" when absent */
 	char *index;			/* X-Vault-Index, "" when absent */
 	uint32_t retry_after_ms;	/* of Retry-After, 0 when absent */
+	int64_t date_s;			/* of Date, wall; 0 when absent */
 };
 
 /**

@@ -78,6 +78,14 @@ retry_after(const char *v, int64_t now_s)
 	return ((uint32_t)s * 1000);
 }
 
+static int64_t
+date(const char *v)
+{
+	time_t t = curl_getdate(v, NULL);
+
+	return (t == -1 ? 0 : (int64_t)t);
+}
+
 int
 http_head_line(struct http_head *h, const char *line, size_t len,
     int64_t now_s)
@@ -100,6 +108,10 @@ http_head_line(struct http_head *h, const char *line, size_t len,
 	v = value_of(line, len, "retry-after");
 	if (v != NULL)
 		h->retry_after_ms = retry_after(v, now_s);
+	free(v);
+	v = value_of(line, len, "date");
+	if (v != NULL)
+		h->date_s = date(v);
 	free(v);
 	return (0);
 }

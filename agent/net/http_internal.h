@@ -27,6 +27,7 @@ struct http_head {
 	char *index;
 	char *location;
 	uint32_t retry_after_ms;
+	int64_t date_s;		/* of Date, wall; 0 when absent */
 };
 
 /**

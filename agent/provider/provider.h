@@ -39,8 +39,10 @@ enum setting_type {
 };
 
 /* SET_UNBUILT: a reference that no code here follows yet; SET_ONE: an object
- * of exactly one member. */
-enum { SET_REQUIRED = 1, SET_INLINE_VALUE = 2, SET_UNBUILT = 4, SET_ONE = 8 };
+ * of exactly one member; SET_ACCOUNT_OBJECT: the account's annotations are
+ * wanted, too. */
+enum { SET_REQUIRED = 1, SET_INLINE_VALUE = 2, SET_UNBUILT = 4, SET_ONE = 8,
+	SET_ACCOUNT_OBJECT = 16 };
 
 struct setting {
 	const char *path;	/* "auth.appRole.secretRef"; "data[].value" */
@@ -128,6 +130,11 @@ struct provider {
 	 */
 	int (*open)(struct provider_env *env, struct provider_conn **ret,
 	    struct err *err);
+	/* want: what will be read in all likelihood, before the first read; for
+	 * stores that give many at once.  Failures show when it is read.  May
+	 * be NULL. */
+	void (*want)(struct provider_conn *c, const struct remote_ref *refs,
+	    size_t n);
 	/*
 	 * The three reads.  NOTFOUND with the message PROVIDER_NO_SECRET is
 	 * ESO's NoSecretErr, which deletionPolicy reacts to; any other failure
@@ -162,8 +169,8 @@ int provider_known(const char *name);
  * `provider "x" is not supported by this version: …`.
  */
 void provider_check(const struct store *store, struct findings *f);
-/* provider_refs(store, cb, arg): each Secret, ConfigMap and account's token
- * (kind OBJECT_TOKEN, with its audiences) that the store refers to; ns is ""
+/* provider_refs(store, cb, arg): each Secret, ConfigMap, ServiceAccount and
+ * account's token (kind OBJECT_TOKEN, with its audiences) that the store refers to; ns is ""
  * for referent authentication. */
 struct provider_ref {
 	const char *kind, *ns, *name;

@@ -7,6 +7,7 @@
 
 /* What is built: one line each. */
 static const struct provider *const built[] = {
+	&provider_aws,
 	&provider_fake,
 	&provider_kubernetes,
 	&provider_openbao,

@@ -5,6 +5,7 @@
 #include "provider/provider.h"
 
 /* The drivers, each exported by its own file. */
+extern const struct provider provider_aws;
 extern const struct provider provider_fake;
 extern const struct provider provider_kubernetes;
 extern const struct provider provider_openbao;

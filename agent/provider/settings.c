@@ -198,7 +198,8 @@ check_unbuilt(const struct store *store, struct findings *f)
 
 	if (provider_known(store->provider))
 		findings_add(f, FINDING_ERROR, store->spec, field,
-		    "this version has vault, openBao, kubernetes and fake",
+		    "this version has aws, vault, openBao, kubernetes and "
+		    "fake",
 		    "provider "
 		    "\"%s\" is not supported by this version",
 		    store->provider);
@@ -304,6 +305,11 @@ report(const struct ref_walk *w, const struct json *ref,
 		ns = w->store->meta.ns;
 	r.ns = ns != NULL ? ns : "";
 	w->cb(w->arg, &r);
+	if (w->setting->flags & SET_ACCOUNT_OBJECT) {
+		r = (struct provider_ref){ .kind = "ServiceAccount",
+			.ns = r.ns, .name = r.name };
+		w->cb(w->arg, &r);
+	}
 }
 
 /* Along "a.b[].c": every element of a list on the way. */

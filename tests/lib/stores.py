@@ -27,26 +27,18 @@ def certificates():
         shutil.rmtree(folder, ignore_errors=True)
 
 
-class FakeVault:
-    """with FakeVault() as vault: vault.put("app/db", {...})"""
+class Fake:
+    """A program of tests/fake that writes its port into a file."""
 
-    def __init__(self, tls=None, client_ca=False, cert="server", hosts=1,
-                 noise=False):
-        self.tls = tls
-        self.cert = cert
-        self.hosts = hosts
-        self.noise = noise
-        self.client_ca = client_ca
-        self.dir = tempfile.mkdtemp(prefix="vault-")
-        self.log = os.path.join(self.dir, "log")
-        self.port = 0
+    def __init__(self):
+        self.dir = tempfile.mkdtemp(prefix="fake-")
         self.process = None
-        self.context = ssl.create_default_context(
-            cafile=os.path.join(tls, "ca.pem")) if tls else None
+        self.context = None
+        self.port = 0
 
     @property
     def url(self):
-        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}"
+        return f"http://127.0.0.1:{self.port}"
 
     def __enter__(self):
         self.start()
@@ -56,21 +48,16 @@ class FakeVault:
         self.stop()
         shutil.rmtree(self.dir, ignore_errors=True)
 
+    def words(self):
+        raise NotImplementedError
+
     def start(self):
         port_file = os.path.join(self.dir, "port")
         with contextlib.suppress(FileNotFoundError):
             os.unlink(port_file)
-        words = [sys.executable, os.path.join(FAKE, "vault.py"),
-                 "--port-file", port_file, "--log", self.log,
-                 "--port", str(self.port)]
-        if self.tls:
-            words += ["--cert", f"{self.tls}/{self.cert}.pem", "--key",
-                      f"{self.tls}/{self.cert}.key"]
-        words += ["--hosts", str(self.hosts)]
-        words += ["--bad-tls"] if self.noise else []
-        if self.client_ca:
-            words += ["--client-ca", f"{self.tls}/ca.pem"]
-        self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL)
+        self.process = subprocess.Popen(
+            [sys.executable] + self.words() + ["--port-file", port_file],
+            stdin=subprocess.DEVNULL)
         end = time.monotonic() + 10
         while not os.path.exists(port_file):
             if time.monotonic() > end or self.process.poll() is not None:
@@ -92,6 +79,61 @@ class FakeVault:
                                     context=self.context) as r:
             return json.loads(r.read())
 
+    def fault(self, kind="", **more):
+        self.control("fault", kind=kind, **more)
+
+    def counts(self):
+        return self.control("counts")
+
+
+class FakeAws(Fake):
+    """with FakeAws() as aws: aws.secret("app/db", string="…")"""
+
+    def words(self):
+        return [os.path.join(FAKE, "aws.py")]
+
+    def env(self):
+        """Where ESO's variables, too, would point the services."""
+        return {f"AWS_{s}_ENDPOINT": self.url
+                for s in ("SECRETSMANAGER", "SSM", "STS")}
+
+    def secret(self, name, **more):
+        self.control("secret", name=name, **more)
+
+    def parameter(self, name, value, **more):
+        self.control("parameter", name=name, value=value, **more)
+
+
+class FakeVault(Fake):
+    """with FakeVault() as vault: vault.put("app/db", {...})"""
+
+    def __init__(self, tls=None, client_ca=False, cert="server", hosts=1,
+                 noise=False):
+        super().__init__()
+        self.tls = tls
+        self.cert = cert
+        self.hosts = hosts
+        self.noise = noise
+        self.client_ca = client_ca
+        self.log = os.path.join(self.dir, "log")
+        self.context = ssl.create_default_context(
+            cafile=os.path.join(tls, "ca.pem")) if tls else None
+
+    @property
+    def url(self):
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}"
+
+    def words(self):
+        words = [os.path.join(FAKE, "vault.py"), "--log", self.log,
+                 "--port", str(self.port), "--hosts", str(self.hosts)]
+        if self.tls:
+            words += ["--cert", f"{self.tls}/{self.cert}.pem", "--key",
+                      f"{self.tls}/{self.cert}.key"]
+        words += ["--bad-tls"] if self.noise else []
+        if self.client_ca:
+            words += ["--client-ca", f"{self.tls}/ca.pem"]
+        return words
+
     def put(self, key, data, mount="secret", **more):
         self.control("put", mount=mount, key=key, data=data, **more)
 
@@ -104,12 +146,6 @@ class FakeVault:
     def approle(self):
         self.login("approle", role_id="shop-role", secret_id="shop-secret-id")
         return "shop-role", "shop-secret-id"
-
-    def fault(self, kind="", **more):
-        self.control("fault", kind=kind, **more)
-
-    def counts(self):
-        return self.control("counts")
 
     def requests(self):
         """Every request so far, as the fake logged it."""
