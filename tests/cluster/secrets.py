@@ -14,8 +14,10 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../lib"))
+import store as vault_store  # noqa: E402
 import tiers  # noqa: E402
-from cluster import decode, main  # noqa: E402
+from cluster import IP, decode, main  # noqa: E402
+from openbao import OpenBao  # noqa: E402
 from scenario import BUILD  # noqa: E402
 
 AGENT = "system:serviceaccount:nodeseal-system:nodeseal"
@@ -441,6 +443,168 @@ def test_no_value_comes_back_and_nothing_is_read(c):
         assert {e["verb"] for e in events} == {"patch"}
         # One by one it would take a minute.
         c.api("DELETE", "/api/v1/namespaces/bound/secrets")
+
+
+# --- from the reference to the value ------------------------------------------
+
+def store(kind="SecretStore", name="remote", ns="bound", **provider):
+    meta = {"name": name}
+    if kind == "SecretStore":
+        meta["namespace"] = ns
+    return {"apiVersion": "external-secrets.io/v1", "kind": kind,
+            "metadata": meta, "spec": {"provider": provider}}
+
+
+def es(name, ns="bound", kind="SecretStore", ref="remote", **spec):
+    return {"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret",
+            "metadata": {"name": name, "namespace": ns, "uid": "u"},
+            "spec": {"secretStoreRef": {"kind": kind, "name": ref}, **spec}}
+
+
+def entry(secret_key, key, **more):
+    return {"secretKey": secret_key, "remoteRef": {"key": key, **more}}
+
+
+def fetch(j, wants, *bodies):
+    names = [{"namespace": b["metadata"]["namespace"],
+              "name": b["metadata"]["name"]} for b in bodies
+             if b["kind"] == "ExternalSecret"]
+    found = j("fetch", wants=wants, bodies=list(bodies), items=names)
+    return {names[f["index"]]["name"]: f for f in found}
+
+
+def reader(c):
+    """An account that may read in namespace `free`, for the store; its token."""
+    c.apply({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
+             "metadata": {"name": "reader", "namespace": "free"},
+             "rules": [{"apiGroups": [""], "resources": ["secrets"],
+                        "verbs": ["get", "list"]}]},
+            {"apiVersion": "rbac.authorization.k8s.io/v1",
+             "kind": "RoleBinding",
+             "metadata": {"name": "reader", "namespace": "free"},
+             "roleRef": {"apiGroup": "rbac.authorization.k8s.io",
+                         "kind": "Role", "name": "reader"},
+             "subjects": [{"kind": "ServiceAccount", "name": "app",
+                           "namespace": "bound"}]},
+            {"apiVersion": "v1", "kind": "Secret",
+             "metadata": {"name": "db", "namespace": "free",
+                          "labels": {"team": "red"},
+                          "annotations": {"note": "n1"}},
+             "stringData": {"user": "u", "doc": '{"port": 5432}'}},
+            {"apiVersion": "v1", "kind": "Secret",
+             "metadata": {"name": "other", "namespace": "free"},
+             "stringData": {"x": "y"}})
+    return c.token("app", "bound")
+
+
+def test_provider_kubernetes(c):
+    with job(c, "store-secrets") as j:
+        c.apply({"apiVersion": "v1", "kind": "Secret",
+                 "metadata": {"name": "login", "namespace": "bound"},
+                 "stringData": {"token": reader(c), "ca": c.ca(),
+                                "bad": "no.such.token"}},
+                {"apiVersion": "v1", "kind": "ConfigMap",
+                 "metadata": {"name": "tpl", "namespace": "bound"},
+                 "data": {"t": "u={{ .user }}"}})
+        server = {"url": c.api_url, "caProvider": {
+            "type": "Secret", "name": "login", "key": "ca"}}
+        ref = {"name": "login", "key": "token"}
+        found = fetch(
+            j, [want("Secret", "login"), want("ConfigMap", "tpl")],
+            store(kubernetes={"server": server, "remoteNamespace": "free",
+                              "auth": {"token": {"bearerToken": ref}}}),
+            store(name="stranger", kubernetes={
+                "server": server, "remoteNamespace": "free",
+                "auth": {"token": {"bearerToken": dict(ref, key="bad")}}}),
+            store(name="elsewhere", kubernetes={
+                "server": server, "remoteNamespace": "default",
+                "auth": {"token": {"bearerToken": ref}}}),
+            es("get", data=[entry("a", "db", property="user"),
+                            entry("port", "db", property="doc.port"),
+                            entry("all", "db"),
+                            entry("m", "db", metadataPolicy="Fetch",
+                                  property="labels.team")]),
+            es("map", dataFrom=[{"extract": {"key": "db"}}]),
+            es("name", dataFrom=[{"find": {"name": {"regexp": "^d"}}}]),
+            es("tags", dataFrom=[{"find": {"tags": {"team": "red"}}}]),
+            es("tpl", data=[entry("user", "db", property="user")],
+               target={"template": {"templateFrom": [{"configMap": {
+                   "name": "tpl", "items": [{"key": "t"}]}}]}}),
+            es("missing", data=[entry("a", "nope")]),
+            es("property", data=[entry("a", "db", property="nope")]),
+            es("no-map", dataFrom=[{"extract": {"key": "nope"}}]),
+            es("unknown", ref="stranger", data=[entry("a", "db")]),
+            es("not-allowed", ref="elsewhere", data=[entry("a", "db")]))
+        assert found["get"]["data"] == {
+            "a": "u", "port": "5432", "m": "red",
+            "all": '{"doc":"{\\"port\\": 5432}","user":"u"}'}, found["get"]
+        assert found["map"]["data"] == {"user": "u", "doc": '{"port": 5432}'}
+        both = {"db": '{"doc":"{\\"port\\": 5432}","user":"u"}'}
+        assert found["name"]["data"] == both, found["name"]
+        assert found["tags"]["data"] == both, found["tags"]
+        assert found["tpl"]["data"] == {"t": "u=u"}, found["tpl"]
+        assert 'secrets "nope" not found' in found["missing"]["event"]
+        assert "property nope does not exist in data of secret" in \
+            found["property"]["event"], found["property"]
+        assert "Secret does not exist" in found["no-map"]["event"], \
+            found["no-map"]
+        for name in ("unknown", "not-allowed"):
+            assert "is not ready" in found[name]["event"], found[name]
+
+
+def test_what_could_not_be_got_is_said(c):
+    """The tier that is missing stands in the ExternalSecret's own failure."""
+    with job(c, "files") as j:
+        found = fetch(
+            j, [want("Secret", "login"), want("ConfigMap", "tpl"),
+                want("Password", "none")],
+            store(kubernetes={"server": {"url": c.api_url}, "auth": {
+                "token": {"bearerToken": {"name": "login", "key": "k"}}}}),
+            store(name="fake", fake={"data": [{"key": "k", "value": "v"}]}),
+            es("login", data=[entry("a", "db")]),
+            es("tpl", ref="fake", data=[entry("a", "k")],
+               target={"template": {"templateFrom": [{"configMap": {
+                   "name": "tpl", "items": [{"key": "t"}]}}]}}),
+            es("gen", ref="fake", dataFrom=[{"sourceRef": {"generatorRef": {
+                "apiVersion": "generators.external-secrets.io/v1alpha1",
+                "kind": "Password", "name": "none"}}}]))
+        assert "may not get configmaps in namespace bound: tier " \
+            "store-secrets grants it" in found["tpl"]["event"], found["tpl"]
+        assert 'passwords.generators.external-secrets.io "none" not found' \
+            in found["gen"]["event"], found["gen"]
+        assert "may not get secrets in namespace bound" in \
+            found["login"]["error"] + found["login"]["event"], found["login"]
+
+
+def test_vault_logs_in_with_an_account(c):
+    """TokenRequest by the resolve job, login by the fetch job."""
+    with job(c, "tokens") as j, OpenBao(address=IP) as bao:
+        vault_store.trust(c, bao)
+        bao.put("shop/db", {"password": "from-openbao"})
+        c.kubectl("apply", "-n", "shop", "-f",
+                  f"{tiers.DAEMONSET}/bind/tokens.yaml")
+        node = c.api("GET", "/api/v1/nodes/node1")
+
+        def vault(audiences):
+            return {"server": bao.url, "path": "secret", "auth": {
+                "kubernetes": {"mountPath": "kubernetes", "role": "shop",
+                               "serviceAccountRef": {
+                                   "name": "web", "audiences": audiences}}}}
+        found = fetch(
+            j, [token("web", "shop", ["openbao"], node=node),
+                token("web", "shop", ["wrong"], node=node),
+                token("web", "shop", [], node=node)],
+            store(ns="shop", vault=vault(["openbao"])),
+            store(name="wrong", ns="shop", vault=vault(["wrong"])),
+            store(name="none", ns="shop", vault=vault([])),
+            es("db", ns="shop", data=[entry("p", "shop/db",
+                                            property="password")]),
+            es("wrong", ns="shop", ref="wrong", data=[entry("p", "shop/db")]),
+            es("none", ns="shop", ref="none", data=[entry("p", "shop/db")]))
+        assert found["db"]["data"] == {"p": "from-openbao"}, found["db"]
+        assert "data" not in found["wrong"], found["wrong"]
+        assert "names no audience" in found["none"]["error"] + \
+            found["none"]["event"], found["none"]
 
 
 if __name__ == "__main__":
