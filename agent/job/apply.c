@@ -46,7 +46,17 @@ struct work {
 
 /* --- one request ---------------------------------------------------------- */
 
-/* 0 with metadata in ${ret_meta} (NULL for 404), or -1 with ret filled. */
+static int
+is_missing(const struct work *w, int status, const struct json *answer)
+{
+	/* a namespace that is not there answers so too */
+	return (status == 404 && (w->item->op == JOB_APPLY_MERGE ||
+	    w->item->op == JOB_APPLY_DELETE) && str_eq(json_str(json_path(
+	    answer, "details.kind")), "secrets"));
+}
+
+/* 0 with metadata in ${ret_meta} (NULL: there is no such Secret), or -1 with
+ * ret filled. */
 static int
 write_secret(struct work *w, const char *verb, const char *content_type,
     const char *query, struct buf *body, int *ret_status,
@@ -68,18 +78,18 @@ write_secret(struct work *w, const char *verb, const char *content_type,
 	*ret_meta = NULL;
 	w->ret->retry_after_ms = a.retry_after_ms;
 	answer = rc == 0 ? kube_answer_json(&a) : NULL;
-	if (rc == 0 && (a.status == 200 || a.status == 201 ||
-	    a.status == 202)) {
+	if (rc == 0 && a.status < 300 && json_is(answer, JSON_OBJECT)) {
 		*ret_meta = STEAL(answer);
 		return (0);
 	}
-	if (rc == 0)
+	if (rc == 0 && is_missing(w, a.status, answer))
+		return (0);
+	if (rc == 0 && a.status < 300)
+		err_set(&err, ERR_INVALID, "API server: the answer is no "
+		    "object");
+	else if (rc == 0)
 		kube_refused(w->secret, verb, w->item->ns, w->item->target,
 		    a.status, answer, &err);
-	/* a namespace that is not there answers so too */
-	if (a.status == 404 && strcmp(str_or(json_str(json_path(answer,
-	    "details.kind")), ""), "secrets") == 0)
-		return (0);
 	apply_failed(w->item, a.status, answer, &err, w->ret);
 	return (-1);
 }
