@@ -783,6 +783,9 @@ keeper_main(struct run_config *cfg, int argc, char **argv,
 	 * value's copy may be in them. */
 	setenv("LD_BIND_NOW", "1", 1);
 #endif
+	/* libcurl and libmicrohttpd bring GnuTLS along, which nobody here uses:
+	 * to set itself up it would touch 3 MiB of libraries. */
+	setenv("GNUTLS_NO_IMPLICIT_INIT", "1", 1);
 	for (size_t i = 0; i < ARRAY_LEN(k.state); i++)
 		k.state[i] = (struct child_fd){ -1, KEEPER_STATE_FD + (int)i };
 	k.api[0] = (struct child_fd){ -1, KEEPER_ACCOUNT_FD };
