@@ -19,6 +19,7 @@
 #define IMDS "http://169.254.169.254"
 #define IMDS_ROLE "/latest/meta-data/iam/security-credentials/"
 #define IMDS_TIMEOUT_MS 2000u
+#define CONTAINER "AWS_CONTAINER_"
 #define CONTAINER_HOST "http://169.254.170.2"
 
 void
@@ -463,9 +464,9 @@ container_host_ok(const char *uri)
 static int
 from_container(struct aws_login *l, struct aws_creds *ret, struct err *err)
 {
-	const char *relative = getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
-	const char *full = getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI");
-	const char *file = getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
+	const char *relative = getenv(CONTAINER "CREDENTIALS_RELATIVE_URI");
+	const char *full = getenv(CONTAINER "CREDENTIALS_FULL_URI");
+	const char *file = getenv(CONTAINER "AUTHORIZATION_TOKEN_FILE");
 	cleanup_free char *uri = relative != NULL ? str_fmt("%s%s",
 	    CONTAINER_HOST, relative) : str_dup(str_or(full, ""));
 	cleanup_free char *origin = NULL;
@@ -482,7 +483,7 @@ from_container(struct aws_login *l, struct aws_creds *ret, struct err *err)
 	if (file != NULL ? read_token(file, &token, err) == -1 : 0)
 		return (-1);
 	if (token == NULL)
-		token = secret_of_variable("AWS_CONTAINER_AUTHORIZATION_TOKEN");
+		token = secret_of_variable(CONTAINER "AUTHORIZATION_TOKEN");
 	h.secret = token;
 	path = strstr(uri, "://") + 3;
 	path += strcspn(path, "/");
@@ -544,8 +545,8 @@ aws_ambient(struct aws_login *l, struct aws_creds *ret, struct err *err)
 	if (file != NULL && role != NULL)
 		return (read_token(file, &token, err) == -1 ? -1 :
 		    aws_web_identity(l, role, token, ret, err));
-	if (getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") != NULL ||
-	    getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI") != NULL)
+	if (getenv(CONTAINER "CREDENTIALS_RELATIVE_URI") != NULL ||
+	    getenv(CONTAINER "CREDENTIALS_FULL_URI") != NULL)
 		return (from_container(l, ret, err));
 	return (from_imds(l, ret, err));
 }

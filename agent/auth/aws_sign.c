@@ -82,7 +82,7 @@ canonical(const struct aws_creds *c, const struct aws_request *r,
 	return (buf_finish(out, "canonical request", err));
 }
 
-/* --- the signature --------------------------------------------------------- */
+/* --- the signature -------------------------------------------------------- */
 
 static int
 signing_key(const struct aws_creds *c, const char *day, const char *region,
