@@ -66,7 +66,7 @@ LINK_MODS := link kube net ipc base
 JOB_MODS := job provider generator kube auth seal value net model ipc base
 TPM_MODS := tpm seal ipc base
 
-LIBS_core := -luv -lsodium -lnghttp2 -lprotobuf-c -lcjson
+LIBS_core := -luv -lsodium -lnghttp2 -lprotobuf-c -lcjson -lqrencode
 LIBS_job := -lcurl -lssl -lcrypto -lcjson -lyaml -lsodium -lre2 -lstdc++ -lcrypt
 LIBS_link := -luv -lcurl -lssl -lcrypto -lcjson -lyaml -lmicrohttpd
 LIBS_tpm := -ltss2-esys -ltss2-mu -lsodium

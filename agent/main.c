@@ -23,6 +23,10 @@ static const struct command {
 	    "ask the running agent" },
 	{ "bundle", cli_bundle, "bundle keygen|create|inspect|import …",
 	    "values for a node that never meets their store" },
+	{ "key", cli_key, "key list|add SOURCE|remove ID|rotate",
+	    "what opens the sealed cache" },
+	{ "pubkey", cli_pubkey, "pubkey [-o text|json|qr]",
+	    "the node's public key, for bundles" },
 	{ "version", cli_version, "version [-o json]", "print the version" },
 	{ "_core", core_command, NULL, NULL },
 };

@@ -11,6 +11,8 @@ int cli_render(int argc, char **argv);	/* exec nodeseal-job render */
 int cli_check(int argc, char **argv);	/* exec nodeseal-job check */
 int cli_bundle(int argc, char **argv);	/* cli/bundle.h */
 int cli_status(int argc, char **argv);
+int cli_key(int argc, char **argv);
+int cli_pubkey(int argc, char **argv);
 int cli_version(int argc, char **argv);
 
 #endif

@@ -9,6 +9,7 @@
 #include "core/bundle.h"
 #include "core/core.h"
 #include "core/core_internal.h"
+#include "core/key_server.h"
 #include "core/lease.h"
 #include "core/line.h"
 #include "core/pods.h"
@@ -172,6 +173,7 @@ core_clear(struct core *c)
 	csi_wire_close(c);
 	status_close(c);
 	bundles_free(STEAL(c->bundles));
+	key_server_free(c);
 	volumes_clear(c);
 	hosts_clear(c);
 	report_free(STEAL(c->report));
@@ -413,6 +415,8 @@ fd_arrived(struct core *c, const struct frame *f, const char *name, int fd,
 		return (status_serve(c, fd, err));
 	if (str_eq(name, "bundle"))
 		return (bundle_server_new(c->bundles, fd, err));
+	if (str_eq(name, "key"))
+		return (key_server_new(c, fd, err));
 	csi_wire_listen(c, name, fd);
 	return (0);
 }

@@ -115,6 +115,7 @@ struct core {
 	struct chan *keeper;
 	int keeper_gone, keeper_ready, refused;
 	struct status_server *status;
+	struct key_server *key_server;
 	struct csi_driver csi[CORE_DRIVERS];
 	int csi_started;
 	struct loop_signal *signals[3];

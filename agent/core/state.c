@@ -409,6 +409,9 @@ soonest(const struct state *s)
 {
 	int64_t now = schedule_now(s->core->schedule), at;
 
+	/* Somebody waits for the end of a rotation, and there are two. */
+	if (s->turning)
+		return (now);
 	if (!s->written_at || now - s->written_at > LONG_SPACE_MS)
 		return (now + GATHER_MS);
 	at = s->written_at + (s->recent < RECENT ? SPACE_MS : LONG_SPACE_MS);

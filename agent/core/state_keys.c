@@ -386,9 +386,14 @@ work_done(void *arg)
 		turn(s);
 	} else if (w->op == 0)
 		turn_ended(s, &w->err);
-	else
+	else {
 		tell(w->done, w->arg, &w->err);
-	state_touch(w->core);
+		/* Another weakest slot may be another policy's answer. */
+		s->dirty = 1;
+	}
+	/* What became due meanwhile has waited. */
+	if (s->dirty)
+		state_touch(w->core);
 	ways_clear(w->ways, &w->n);
 	free(w->ways);
 	err_clear(&w->err);

@@ -12,7 +12,7 @@
  *
  *	KEEPER_FSPROJ	connected SOCK_SEQPACKET to nodeseal-fsproj
  *	KEEPER_ZYGOTE	connected SOCK_STREAM to nodeseal-job's zygote
- *	KEEPER_LISTEN	listening SOCK_STREAM; body: "status", "bundle",
+ *	KEEPER_LISTEN	listening SOCK_STREAM; body: "status", "key", "bundle",
  *			"csi:DRIVER" or "reg:DRIVER"
  *	KEEPER_READY	no descriptor: all that there is has been sent
  *	KEEPER_LINK	connected SOCK_STREAM to nodeseal-link (ipc/link.h)

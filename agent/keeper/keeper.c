@@ -400,7 +400,9 @@ bind_sockets(struct keeper *k, struct err *err)
 {
 	if (add_socket(k, str_dup("status"), str_fmt("%s/status.sock",
 	    k->cfg->run), err) == -1 || add_socket(k, str_dup("bundle"),
-	    str_fmt("%s/" BUNDLE_SOCKET, k->cfg->run), err) == -1)
+	    str_fmt("%s/" BUNDLE_SOCKET, k->cfg->run), err) == -1 ||
+	    add_socket(k, str_dup("key"), str_fmt("%s/key.sock",
+	    k->cfg->run), err) == -1)
 		return (-1);
 	if (!k->cfg->csi || k->cfg->fsproj != NULL)
 		return (0);

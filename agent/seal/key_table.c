@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/secret.h"
@@ -359,4 +361,41 @@ key_slots_weakest(const struct key_slots *s)
 			if (s->v[j].type == order[i])
 				return (order[i]);
 	return (SLOT_RECOVERY);
+}
+
+static struct json *
+slot_json(const struct key_table *t, const struct key_slot *v)
+{
+	cleanup_free char *source = str_fmt("%s:%s", slot_type_name(v->type),
+	    v->label);
+	cleanup_buf struct buf at = BUF_PLAIN(64);
+	struct json *o = json_new_object();
+
+	time_rfc3339(&at, v->created);
+	json_set_num(o, "id", v->id);
+	json_set_str(o, "source", source);
+	json_set_str(o, "strength", slot_type_strength(v->type));
+	json_set_str(o, "created", buf_str(&at));
+	json_set_bool(o, "opened", v->id == t->opened);
+	return (o);
+}
+
+struct json *
+key_table_json(const struct key_table *t)
+{
+	struct json *o = json_new_object(), *list = json_new_array();
+	char node[2 * sizeof(t->slots.node) + 1];
+	size_t i;
+
+	for (i = 0; i < sizeof(t->slots.node); i++)
+		snprintf(node + 2 * i, 3, "%02x", t->slots.node[i]);
+	json_set_str(o, "node", node);
+	json_set_str(o, "strength",
+	    slot_type_strength(key_slots_weakest(&t->slots)));
+	json_set_num(o, "epoch", t->slots.epoch);
+	json_set_bool(o, "rotating", t->slots.before != NULL);
+	for (i = 0; i < t->slots.n; i++)
+		json_push(list, slot_json(t, &t->slots.v[i]));
+	json_set(o, "slots", list);
+	return (o);
 }

@@ -2,6 +2,7 @@
 #ifndef SEAL_KEY_TABLE_H
 #define SEAL_KEY_TABLE_H
 
+#include "base/json.h"
 #include "seal/key_slots.h"
 #include "seal/key_source.h"
 
@@ -75,6 +76,11 @@ int key_table_rotate(struct key_table *t, const struct key_way *ways,
     struct err *err);
 int key_table_rotated(struct key_table *t, uint32_t epoch, int64_t epoch_at,
     struct err *err);
+
+/* key_table_json(t): what may be said of it: {node, strength, epoch, rotating,
+ * slots: [{id, source, strength, created, opened}]}; "node" is its id, no
+ * secret.  The caller's. */
+struct json *key_table_json(const struct key_table *t);
 
 /* key_slots_weakest(s): what a thief of the disk is up against: any slot
  * opens, so it is the weakest. */

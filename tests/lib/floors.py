@@ -46,7 +46,7 @@ CORE_NEVER = {"net", "provider", "generator", "auth", "kube", "value"}
 # What a product may link beyond libc and its loader.
 LINKS = {
     "nodeseal": {"libuv", "libsodium", "libnghttp2", "libprotobuf-c",
-                 "libcjson", "libm"},
+                 "libcjson", "libqrencode", "libm"},
     "nodeseal-link": {"libuv", "libcurl", "libssl", "libcrypto", "libcjson",
                       "libyaml-0", "libmicrohttpd", "libm"},
     "nodeseal-fsproj": set(),

@@ -8,6 +8,8 @@ import subprocess
 from scenario import (documents, external_secret, host_projection,
                       wait)
 
+OFFLINE = "offline.nodeseal.dev/"
+
 
 def manifests(agent, vault, annotations=None, interval="1h"):
     store = {"apiVersion": "external-secrets.io/v1", "kind": "SecretStore",

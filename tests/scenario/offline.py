@@ -10,12 +10,9 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../lib"))
 from scenario import Agent, main, read, wait  # noqa: E402
-from sealed import (first_sync, host_file, manifests, reboot, sealed,  # noqa: E402
-                    state)
+from sealed import (OFFLINE, first_sync, host_file, manifests,  # noqa: E402
+                    reboot, sealed, state)
 from stores import FakeVault  # noqa: E402
-
-OFFLINE = "offline.nodeseal.dev/"
-
 
 def test_reboot_without_the_store():
     with FakeVault() as vault, Agent() as a:
