@@ -32,7 +32,7 @@
 #define STOP_MS 4000		/* core's time after SIGTERM; all in 5 s */
 #define SEND_MS 2000
 #define CORE_END_MS 1000	/* from the end of its channel to its own */
-#define SOCKETS_MAX 6
+#define SOCKETS_MAX 7
 #define RETRY_FSPROJ_MS 500	/* connecting to --fsproj */
 
 struct listening {
