@@ -6,10 +6,10 @@
 
 /*
  * Whom to leave alone.  A circuit belongs to a store at its host: three
- * connect errors, time-outs or 5xx in a row open it; a single probe, after a
- * delay that grows from 1 s to 1 min, closes it again or not.  A bucket
- * belongs to a host and exists only after that host asked for one (429,
- * Retry-After).
+ * connect errors (a refused certificate is one), time-outs or 5xx in a row open
+ * it; a single probe, after a delay that grows from 1 s to 1 min, closes it
+ * again or not.  A bucket belongs to a host and exists only after that host
+ * asked for one (429, Retry-After).
  * Both are pure: time (boot ms) comes in.
  */
 #define CIRCUIT_FAILURES 3

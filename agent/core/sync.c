@@ -488,6 +488,33 @@ store_changed(struct core *c, const char *key)
 	plan_unblock(c->plan, key);
 }
 
+/* So does one whose CA or login was: it may be well now. */
+static void
+referents_changed(struct core *c, const struct strmap *changes)
+{
+	const struct store_state *s;
+	const struct entry *e;
+	size_t i, k;
+
+	for (i = strmap_next(c->stores, 0); i;
+	    i = strmap_next(c->stores, i)) {
+		s = strmap_val(c->stores, i);
+		e = catalog_find(c->catalog, s->key);
+		if (!e || s->circuit.state == CIRCUIT_CLOSED)
+			continue;
+		for (k = 0; k < e->nrefs; k++) {
+			const struct object_ref *r = &e->refs[k];
+			cleanup_free char *key = object_key(r->kind,
+			    *r->ns ? r->ns : e->ns, r->name);
+
+			if (strmap_has(changes, key))
+				break;
+		}
+		if (k < e->nrefs)
+			store_changed(c, s->key);
+	}
+}
+
 static int
 has_prefix(const char *s, const char *prefix)
 {
@@ -513,8 +540,10 @@ apply(struct core *c, const struct strmap *changes)
 		    has_prefix(key, "ClusterSecretStore/"))
 			store_changed(c, key);
 	}
-	if (others)
+	if (others) {
+		referents_changed(c, changes);
 		dependents_changed(c, changes);
+	}
 	host_settle(c);
 	pump_soon(c);
 	/* They are sealed, too. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,6 +125,15 @@ pipeline_own_words(const char *msg, enum err_kind kind)
 	    "says it)", (int)(end - msg + (*end == '>')), msg));
 }
 
+enum err_kind
+pipeline_kind(const struct err *err)
+{
+#ifdef WEAKEN_TLS_CIRCUIT
+	return (err->kind);
+#endif
+	return (err->sys == ECONNREFUSED ? ERR_TRANSIENT : err->kind);
+}
+
 /* What core may know of a failure at a store: who, where, what; no body. */
 static void
 blame(struct run *run, const struct err *err)
@@ -132,7 +142,7 @@ blame(struct run *run, const struct err *err)
 	const struct pipeline_conn *c = run->used;
 	const struct object_meta *m;
 
-	r->err_kind = err->kind;
+	r->err_kind = pipeline_kind(err);
 	r->ours = pipeline_own_words(err_msg(err), err->kind);
 	if (c == NULL || err->kind == ERR_NONE)
 		return;

@@ -215,5 +215,9 @@ void run_done(struct run *run, enum job_outcome outcome, const char *reason,
 void run_failed(struct run *run, const char *reason, const char *message,
     const struct err *err);
 void run_event(struct run *run, const char *reason);
+/* pipeline_kind(err): what a failure is to core: a store to which no connection
+ * came about has not answered, whatever kept it; so one whose certificate is
+ * refused is away as well, and another try may meet another one. */
+enum err_kind pipeline_kind(const struct err *err);
 
 #endif

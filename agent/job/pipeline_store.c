@@ -211,7 +211,7 @@ conn_verdict(struct pipeline_conn *c, int usable, const char *reason,
 	c->message = message;
 	if (err != NULL) {
 		c->why = str_dup(err_msg(err));
-		c->why_kind = err->kind;
+		c->why_kind = pipeline_kind(err);
 	}
 }
 

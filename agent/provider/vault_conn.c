@@ -139,6 +139,7 @@ note_failure(struct provider_conn *c, const struct err *err)
 	    c->failures < FAILURES_MAX))
 		return;
 	err_set(&c->down, err->kind, "%s", err_msg(err));
+	c->down.sys = err->sys;
 	c->down_ours = str_dup(c->env->ours);
 	c->down_status = c->env->http_status;
 }
@@ -148,7 +149,10 @@ still_down(struct provider_conn *c, struct err *err)
 {
 	provider_blame(c->env, http_client_host(c->http), c->down_status, 0);
 	provider_ours(c->env, "%s", c->down_ours);
-	return (err_set(err, c->down.kind, "%s", err_msg(&c->down)));
+	err_set(err, c->down.kind, "%s", err_msg(&c->down));
+	if (err)
+		err->sys = c->down.sys;
+	return (-1);
 }
 
 /* --- one request --------------------------------------------------------- */
