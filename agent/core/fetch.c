@@ -44,6 +44,25 @@ fetch_free(struct fetch *f)
 	free(f);
 }
 
+/* Why a job gave no answer, and to whom it spoke. */
+static void
+name_stores(const struct fetch *f, const struct err *why, struct err *ret)
+{
+	cleanup_buf struct buf b = BUF_PLAIN(4096);
+	const char *name;
+	size_t i;
+
+	err_set(ret, why->kind, "%s", err_msg(why));
+	for (i = 0; i < f->nstores; i++) {
+		name = strrchr(f->stores[i], '/');
+		buf_addf(&b, "%s%.*s %s", i ? ", " : "",
+		    (int)strcspn(f->stores[i], "/"), f->stores[i],
+		    name ? name + 1 : "");
+	}
+	if (b.len)
+		err_wrap(ret, "%s", buf_str(&b));
+}
+
 /* Give back what has no answer. */
 static void
 fetch_give_back(struct fetch *f, const struct err *lost)
@@ -245,9 +264,12 @@ send_request(struct fetch *f, struct err *err)
 static void
 fetch_fail(struct fetch *f, const struct err *why)
 {
-	log_warn("fetch job: %s", err_msg(why));
+	cleanup_err struct err err = ERR_INIT;
+
+	name_stores(f, why, &err);
+	log_warn("fetch job: %s", err_msg(&err));
 	job_stop(f->job);
-	fetch_give_back(f, why);
+	fetch_give_back(f, &err);
 	fetch_free(f);
 }
 
@@ -355,6 +377,7 @@ static int
 on_done(struct fetch *f, const struct frame *frame, struct err *err)
 {
 	cleanup_err struct err silent = ERR_INIT;
+	cleanup_err struct err at = ERR_INIT;
 	struct job_done m;
 
 	if (job_done_read(&m, frame, err) == -1)
@@ -362,8 +385,9 @@ on_done(struct fetch *f, const struct frame *frame, struct err *err)
 	result_stores(f->core, &m);
 	job_done_clear(&m);
 	err_set(&silent, ERR_TRANSIENT, "job gave no answer");
+	name_stores(f, &silent, &at);
 	job_finish(f->job);
-	fetch_give_back(f, &silent);
+	fetch_give_back(f, &at);
 	fetch_free(f);
 	return (1);
 }
@@ -400,13 +424,15 @@ on_frame(void *arg, struct frame *frame)
 static void
 on_end(void *arg, enum job_end why, const struct err *err)
 {
+	cleanup_err struct err at = ERR_INIT;
 	struct fetch *f = arg;
 
 	if (why == JOB_END_YIELD)
 		fetch_give_back(f, NULL);
 	else if (why != JOB_END_CLOSED) {
-		log_warn("fetch job: %s", err_msg(err));
-		fetch_give_back(f, err);
+		name_stores(f, err, &at);
+		log_warn("fetch job: %s", err_msg(&at));
+		fetch_give_back(f, &at);
 	}
 	fetch_free(f);
 }

@@ -18,6 +18,7 @@
  * that it cannot. */
 #define DEADLINE_GRACE_MS 1000
 #define ZYGOTE_FRAME_MAX 4096
+#define EXIT_MS 1000		/* between a job's last word and its exit */
 
 struct job {
 	TAILQ_ENTRY(job) next;
@@ -27,6 +28,7 @@ struct job {
 	int slow;
 	int exited;		/* the zygote has reaped it: nothing to kill */
 	uint32_t status;
+	int silent;		/* its channel has ended; why, says its exit */
 	struct chan *chan;
 	struct due stall, deadline;
 	const struct job_events *events;
@@ -178,12 +180,34 @@ on_stall(void *arg)
 	}
 }
 
+/* It ended without having said that it was done. */
+static void
+job_died(struct job *job)
+{
+	cleanup_err struct err err = ERR_INIT;
+	int status = (int)job->status;
+
+	if (job->exited && WIFSIGNALED(status))
+		err_set(&err, ERR_TRANSIENT, "job was killed by SIG%s",
+		    str_or(sigabbrev_np(WTERMSIG(status)), "?"));
+	else if (job->exited && WIFEXITED(status) && WEXITSTATUS(status))
+		err_set(&err, ERR_TRANSIENT, "job ended with status %d",
+		    WEXITSTATUS(status));
+	else
+		err_set(&err, ERR_TRANSIENT, "job ended without an answer");
+	job_failed(job, JOB_END_FAILED, &err);
+}
+
 static void
 on_deadline(void *arg)
 {
 	cleanup_err struct err err = ERR_INIT;
 	struct job *job = arg;
 
+	if (job->silent) {
+		job_died(job);
+		return;
+	}
 	err_set(&err, ERR_TRANSIENT, "job ran longer than its deadline and "
 	    "was stopped");
 	job_failed(job, JOB_END_DEADLINE, &err);
@@ -204,14 +228,16 @@ on_end(void *arg, const struct err *why)
 	cleanup_err struct err err = ERR_INIT;
 	struct job *job = arg;
 
-	if (job->exited && WIFSIGNALED((int)job->status))
-		err_set(&err, ERR_TRANSIENT, "job was killed by signal %d",
-		    WTERMSIG((int)job->status));
-	else if (why->kind == ERR_NOTFOUND)
-		err_set(&err, ERR_TRANSIENT, "job ended without an answer");
-	else
+	if (why->kind != ERR_NOTFOUND) {
 		err_set(&err, ERR_TRANSIENT, "job: %s", err_msg(why));
-	job_failed(job, JOB_END_FAILED, &err);
+		job_failed(job, JOB_END_FAILED, &err);
+	} else if (job->exited || !job->jobs->zygote) {
+		job_died(job);
+	} else {
+		job->silent = 1;
+		schedule_cancel(job->jobs->schedule, &job->stall);
+		schedule_in(job->jobs->schedule, &job->deadline, EXIT_MS);
+	}
 }
 
 static const struct chan_events job_chan_events = { on_frame, on_end };
@@ -243,10 +269,12 @@ on_zygote_frame(void *arg, struct frame *f)
 		return;
 	}
 	job = job_find(j, m.id);
-	if (job) {
-		job->exited = 1;
-		job->status = m.status;
-	}
+	if (!job)
+		return;
+	job->exited = 1;
+	job->status = m.status;
+	if (job->silent)
+		job_died(job);
 }
 
 static void

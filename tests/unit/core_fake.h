@@ -353,6 +353,23 @@ child_done(struct child *ch)
 	chan_send(ch->chan, JOB_DONE, b.data, b.len, NULL, 0, NULL);
 }
 
+/* The zygote says that the child has ended so (as waitpid gives it). */
+static inline void
+child_exit(struct fake *f, uint64_t id, uint32_t status)
+{
+	cleanup_buf struct buf b = BUF_PLAIN(64);
+
+	job_exit_write(&(struct job_exit){ id, status }, &b);
+	chan_send(f->zygote, ZYGOTE_EXIT, b.data, b.len, NULL, 0, NULL);
+}
+
+static inline void
+child_dies(struct child *ch)
+{
+	chan_free(STEAL(ch->chan));
+	child_exit(ch->f, ch->id, 9);
+}
+
 /* --- fsproj ------------------------------------------------------------- */
 
 static inline int

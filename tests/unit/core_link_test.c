@@ -102,7 +102,7 @@ test_the_job_that_reads_dies(void **state)
 	list_all();
 	assert_false(f->c.synced);
 	f->read = on_read;
-	chan_free(STEAL(f->children->chan));
+	child_dies(f->children);
 	pass(100);
 	assert_false(f->c.synced);
 	pass(2000);
@@ -546,7 +546,7 @@ test_the_job_that_resolves_dies(void **state)
 	    "\"login\"}");
 	for (ch = w.f->children; ch->kind != JOB_KIND_RESOLVE; ch = ch->next)
 		continue;
-	chan_free(STEAL(ch->chan));
+	child_dies(ch);
 	pass(10);
 	assert_int_equal(item->failures, 1);
 	assert_non_null(strstr(item->error, "references: "));

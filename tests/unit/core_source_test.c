@@ -119,7 +119,7 @@ parse(struct child *ch, struct frame *frame)
 	for (at = buf_str(&text); sscanf(at, "%63s %63s%n", name, value,
 	    &n) == 2; at += n) {
 		if (strcmp(name, "die") == 0) {
-			chan_free(STEAL(ch->chan));
+			child_dies(ch);
 			job_read_clear(&m);
 			return;
 		}

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <signal.h>
 #include <stdio.h>
 
 #include "core/age.h"
@@ -29,12 +30,22 @@ answer_failed(struct child *ch)
 		child_done(ch);
 }
 
-/* Dies after the first item. */
+/* Dies after the first item; the zygote says so later. */
+static uint64_t dead;
+
 static void
 answer_and_die(struct child *ch)
 {
 	child_ready(ch, 0, value);
+	dead = ch->id;
 	chan_free(STEAL(ch->chan));
+}
+
+static void
+say_exit(struct fake *f, uint32_t status)
+{
+	child_exit(f, dead, status);
+	fake_spin(f);
 }
 
 static struct item *
@@ -217,12 +228,47 @@ test_a_dead_job_costs_one_backoff(void **state)
 	b = claimed(f, "other");
 	fake_spin(f);
 	assert_int_equal(f->forks, 1);
+	/* Its exit says why, and comes after its channel's end. */
+	assert_int_equal(a->failures + b->failures, 0);
+	say_exit(f, SIGSEGV);
 	assert_int_equal(a->failures + b->failures, 1);
+	assert_string_equal(a->failures ? a->error : b->error,
+	    "SecretStore store: job was killed by SIGSEGV");
 	assert_true(item_ready(a) || item_ready(b));
 	f->fetch = answer_ready;
 	fake_pass(f, 1000);
 	assert_int_equal(f->forks, 2);
 	assert_true(item_ready(a) && item_ready(b));
+}
+
+static void
+test_how_a_job_ended(void **state)
+{
+	struct fake *f = *state;
+	struct item *a, *b, *it;
+	int i;
+
+	begin(f, answer_and_die);
+	fake_es(f, "other", "store", "1h");
+	sync_synced(&f->c);
+	a = claimed(f, "app");
+	b = claimed(f, "other");
+	for (i = 0; i < 2; i++) {
+		fake_spin(f);
+		assert_int_equal(f->forks, i + 1);
+		if (i == 0)
+			say_exit(f, 3 << 8);
+		else	/* it never comes */
+			fake_pass(f, 1000);
+		it = item_ready(a) ? b : a;
+		assert_string_equal(it->error, i == 0 ?
+		    "SecretStore store: job ended with status 3" :
+		    "SecretStore store: job ended without an answer");
+		fake_es(f, "app", "store", i ? "1h" : "3h");
+		fake_es(f, "other", "store", i ? "1h" : "3h");
+		sync_commit(&f->c);
+		fake_pass(f, 2);
+	}
 }
 
 static void
@@ -618,7 +664,8 @@ main(void)
 		T(unclaimed_is_not_fetched), T(first_sync_and_refresh),
 		T(equal_content_writes_nothing),
 		T(backoff_grows_and_content_stays),
-		T(a_dead_job_costs_one_backoff), T(a_change_is_due_at_once),
+		T(a_dead_job_costs_one_backoff), T(how_a_job_ended),
+		T(a_change_is_due_at_once),
 		T(circuit), T(a_thousand_in_four_jobs),
 		T(refusals_do_not_open_the_circuit),
 		T(retry_after), T(slow_store_delays_nobody),
