@@ -441,8 +441,9 @@ secrets_pump(struct core *c)
 	cleanup_err struct err err = ERR_INIT;
 	struct secrets *s = c->secrets;
 
-	while (s && s->nqueued && !s->pump_due.pos && s->njobs <
-	    SECRETS_JOBS && jobs_room(c->jobs)) {
+	while (s && s->nqueued > s->nstarting * JOB_ITEMS_MAX &&
+	    !s->pump_due.pos && s->njobs < SECRETS_JOBS &&
+	    jobs_room(c->jobs)) {
 		if (apply_start(s, &err) == 0)
 			continue;
 		log_warn("apply job: %s", err_msg(&err));

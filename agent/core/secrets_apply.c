@@ -15,6 +15,7 @@
  */
 #define DEADLINE_MS 60000
 #define DEADLINE_ITEM_MS 1000
+#define START_SPACE_MS 1000
 
 static void
 apply_free(struct apply *a)
@@ -24,6 +25,7 @@ apply_free(struct apply *a)
 	for (i = 0; i < a->nitems; i++)
 		free(a->wrote[i].target);
 	a->secrets->njobs--;
+	a->secrets->nstarting -= a->asked == 0;
 	free(a);
 }
 
@@ -123,6 +125,7 @@ on_hello(struct apply *a, const struct frame *frame, struct err *err)
 	if (a->asked || frame->body.len != JOB_KEY_LEN)
 		return (err_set(err, ERR_TRANSIENT, "job broke the protocol"));
 	a->asked = 1;
+	a->secrets->nstarting--;
 	return (send_request(a, (const uint8_t *)frame->body.data, err));
 }
 
@@ -179,6 +182,10 @@ on_end(void *arg, enum job_end why, const struct err *err)
 
 	if (why != JOB_END_CLOSED)
 		log_warn("apply job: %s", err_msg(err));
+	/* Nothing was taken out of the queue: not again at once. */
+	if (why != JOB_END_CLOSED && !a->asked)
+		schedule_in(a->secrets->core->schedule,
+		    &a->secrets->pump_due, START_SPACE_MS);
 	give_back(a, why == JOB_END_CLOSED ? NULL : err);
 	apply_free(a);
 }
@@ -201,5 +208,6 @@ apply_start(struct secrets *s, struct err *err)
 	}
 	a->secrets = s;
 	s->njobs++;
+	s->nstarting++;
 	return (0);
 }

@@ -9,6 +9,7 @@ struct secrets {
 	struct core *core;
 	TAILQ_HEAD(secret_queue, item) queue[2];	/* urgent; others */
 	size_t nqueued, njobs;
+	size_t nstarting;	/* jobs that have not taken items yet */
 	struct due pump_due;
 };
 

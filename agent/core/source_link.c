@@ -487,8 +487,10 @@ link_whole(const struct source *source)
 {
 	const struct source_link *s = (const struct source_link *)source;
 
+	/* It is about HostProjections: what else is refused does not matter. */
 	return (s->current && TAILQ_EMPTY(&s->queue) &&
-	    !strmap_len(s->lists) && !strmap_len(s->problems));
+	    !strmap_len(s->lists) &&
+	    source->ops->has_list(source, "HostProjection", ""));
 }
 
 static int

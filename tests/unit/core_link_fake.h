@@ -526,7 +526,7 @@ list_all(void)
 {
 	static const struct { const char *kind, *ns; } lists[] = {
 		{ "SecretStore", "default" }, { "ClusterSecretStore", "" },
-		{ "ExternalSecret", "default" } };
+		{ "HostProjection", "" }, { "ExternalSecret", "default" } };
 	size_t i;
 
 	say_state(1, "");
