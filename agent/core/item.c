@@ -33,6 +33,7 @@ item_free(struct item *i)
 	free(i->event_text);
 	free(i->reported);
 	free(i->version);
+	free(i->uid);
 	free(i->running_version);
 	free(i->key);
 	free(i->ns);

@@ -45,7 +45,7 @@ struct item_secret {
 	char *target, *version;
 	char *data_hash;	/* as annotated */
 	int creation;		/* enum es_creation, of then */
-	int64_t written_at;	/* boot ms */
+	int64_t fixed_at;	/* boot ms of the last drift put right, 0 */
 	char *seen;		/* resourceVersion in our watch, "" when there
 				 * is none; NULL not watched */
 	int64_t seen_until;	/* boot ms; till then it may be another
@@ -88,6 +88,7 @@ struct item {
 	char *reported;		/* what the source was told last, NULL */
 	enum err_kind err_kind;
 	char *version;		/* synced; NULL never */
+	char *uid;		/* of the object, NULL not known */
 	char *running_version;	/* of the spec that the job was given */
 	int64_t synced_at;	/* wall ms of the last success, 0 never */
 	int64_t synced_boot;	/* the same in boot ms, may be negative */

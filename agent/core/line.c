@@ -267,6 +267,8 @@ take_list(struct line *l, struct frame *f, struct err *err)
 	if (link_name_read(&m, f, err) == -1)
 		return (-1);
 	pods = str_eq(m.kind, "Pod");
+	if (f->type == LINK_UNWATCHED && str_eq(m.kind, "Secret") && !*m.name)
+		secrets_unwatched(l->core, m.ns);
 	if (f->type == LINK_POD_GONE)
 		pods_gone(l->core->pods, m.kind);
 	else if (pods && f->type == LINK_RELIST)
@@ -384,7 +386,7 @@ lost(struct line *l, const char *why)
 	l->problem = str_fmt("link is away: %s", why);
 	source_link_lost(l->core->source);
 	report_state(l->core->report, 0, l->problem);
-	secrets_unwatched(l->core);
+	secrets_unwatched(l->core, NULL);
 	if (!l->offline_due.pos)
 		schedule_in(l->core->schedule, &l->offline_due,
 		    LINE_OFFLINE_MS);

@@ -193,6 +193,8 @@ secrets_due(void *arg)
 {
 	struct item *item = arg;
 
+	if (!item->secret.failed)
+		item->secret.fixed_at = schedule_now(item->core->schedule);
 	secrets_settle(item->core, item, item->secret.failed);
 }
 
@@ -260,8 +262,7 @@ settled(struct core *c, struct item *item)
 }
 
 static void
-remember(struct core *c, struct item *item, struct wrote *w,
-    const struct job_applied *m)
+remember(struct item *item, struct wrote *w, const struct job_applied *m)
 {
 	struct item_secret *is = &item->secret;
 
@@ -275,7 +276,6 @@ remember(struct core *c, struct item *item, struct wrote *w,
 	is->creation = w->creation;
 	is->version = str_dup(*m->version ? m->version : NULL);
 	is->data_hash = str_dup(m->hash);
-	is->written_at = schedule_now(c->schedule);
 	is->failed = 0;
 	is->failures = 0;
 }
@@ -344,7 +344,7 @@ secrets_result(struct core *c, struct item *item, struct wrote *w,
 	if (m->outcome == JOB_APPLIED_FAILED)
 		write_failed(c, item, m);
 	else
-		remember(c, item, w, m);
+		remember(item, w, m);
 	/* What we have seen since may be of before this write. */
 	if (is->seen && m->outcome != JOB_APPLIED_FAILED) {
 		free(is->seen);
@@ -393,15 +393,17 @@ meta_item(void *arg, const char *key)
 	    is->data_hash) ? 0 : now + SECRETS_OTHERS_MS;
 	if (is->state != SECRET_IDLE || is->failed || !may_write(c, item, e))
 		return;
-	at = is->written_at + SECRETS_DRIFT_MS;
+	at = is->fixed_at ? is->fixed_at + SECRETS_DRIFT_MS : now;
 	if (may_be_anothers(c, item, e) && at < is->seen_until)
 		at = is->seen_until;
 	else if (!has_drifted(c, item, e))
 		return;
-	if (at <= now)
-		enqueue(c->secrets, item);
-	else
+	if (at > now) {
 		schedule_at(c->schedule, &is->due, at);
+		return;
+	}
+	is->fixed_at = now;
+	enqueue(c->secrets, item);
 }
 
 void
@@ -414,14 +416,15 @@ secrets_meta(struct core *c, const struct link_meta *m)
 }
 
 void
-secrets_unwatched(struct core *c)
+secrets_unwatched(struct core *c, const char *ns)
 {
 	struct item *item;
 	size_t i;
 
 	for (i = strmap_next(c->items, 0); i; i = strmap_next(c->items, i)) {
 		item = strmap_val(c->items, i);
-		free(STEAL(item->secret.seen));
+		if (!ns || str_eq(item->ns, ns))
+			free(STEAL(item->secret.seen));
 	}
 }
 

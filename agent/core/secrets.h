@@ -47,8 +47,9 @@ void secrets_forget(struct core *c, struct item *item);
 void secrets_due(void *item);
 /* secrets_meta: a Secret as our watch shows it. */
 void secrets_meta(struct core *c, const struct link_meta *m);
-/* secrets_unwatched(c): nothing is known of any Secret: the line is gone. */
-void secrets_unwatched(struct core *c);
+/* secrets_unwatched(c, ns): nothing is known of the Secrets of that namespace
+ * any more; NULL of any. */
+void secrets_unwatched(struct core *c, const char *ns);
 /* secrets_pump(c): start what can be started. */
 void secrets_pump(struct core *c);
 /* secrets_bound(item): the Secret that holds its value, NULL none of ours. */

@@ -262,11 +262,15 @@ static struct item *
 item_get(struct core *c, const char *ns, const char *name)
 {
 	struct item *item = sync_item(c, ns, name);
+	const struct entry *e;
 
 	if (item)
 		return (item);
 	item = item_new(ns, name);
 	item->core = c;
+	e = sync_entry(c, item);
+	if (e && e->es)
+		item->uid = str_dup(e->es->meta.uid);
 	due_init(&item->due, on_due, item);
 	due_init(&item->claims_due, on_claims, item);
 	due_init(&item->age_due, on_age, item);
@@ -301,8 +305,7 @@ sync_claim(struct core *c, const char *ns, const char *name,
 	claims_settle(c, item, schedule_now(c->schedule));
 	if (first)
 		sync_schedule(c, item);
-	else
-		secrets_settle(c, item, 0);
+	secrets_settle(c, item, 0);
 	return (item);
 }
 
@@ -458,11 +461,30 @@ sync_listed(struct core *c, const char *ns)
 	}
 }
 
+/* Deleted and made anew: its generation and its hash may be those of before,
+ * and its Secret went with it. */
+static int
+is_another(struct core *c, struct item *item, const struct entry *e)
+{
+	const char *uid = e && e->es ? e->es->meta.uid : NULL;
+	int another;
+
+	if (!uid || !*uid)
+		return (0);
+	another = item->uid && !str_eq(item->uid, uid);
+	free(item->uid);
+	item->uid = str_dup(uid);
+	if (another)
+		secrets_forget(c, item);
+	return (another);
+}
+
 static void
 es_changed(struct core *c, const char *key)
 {
 	const char *name = strchr(key, '/') + 1;
 	const struct entry *e = catalog_find(c->catalog, key);
+	struct item *item;
 
 	/* The key's rest is the item's key. */
 	if (c->pods)
@@ -470,8 +492,9 @@ es_changed(struct core *c, const char *key)
 	if (!e)
 		lease_drop(c, name);
 	claim_by_annotation(c, e, strmap_get(c->items, name));
-	if (strmap_has(c->items, name))
-		item_changed(c, strmap_get(c->items, name), 0);
+	item = strmap_get(c->items, name);
+	if (item)
+		item_changed(c, item, is_another(c, item, e));
 	line_settle(c);
 }
 

@@ -342,11 +342,14 @@ static void
 on_list(void *arg, int status, const struct json *body,
     uint32_t retry_after_ms, const struct err *err)
 {
+	const struct json *items = json_get(body, "items");
 	struct watch *w = arg;
 
 	(void)retry_after_ms;	/* api waits for everybody */
 	w->call = NULL;
-	if (status == 200 && json_is(json_get(body, "items"), JSON_ARRAY))
+	/* An empty list of metadata has null items (Kubernetes 1.35). */
+	if (status == 200 && (json_is(items, JSON_ARRAY) ||
+	    json_is(items, JSON_NULL)))
 		page_came(w, body);
 	else
 		list_failed(w, status == 200 ? 500 : status, body, err);

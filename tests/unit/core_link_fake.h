@@ -244,19 +244,26 @@ put_store(const char *refs)
 }
 
 static inline void
-put_es(const char *name, int generation, const char *interval,
-    const char *target)
+put_es_uid(const char *name, const char *uid, int generation,
+    const char *interval, const char *target)
 {
 	cleanup_free char *head = str_fmt("{\"apiVersion\":"
 	    "\"external-secrets.io/v1\",\"kind\":\"ExternalSecret\","
 	    "\"metadata\":{\"name\":\"%s\",\"namespace\":\"default\","
-	    "\"uid\":\"uid\",\"generation\":%d},\"spec\":{\"refreshInterval\":"
+	    "\"uid\":\"%s\",\"generation\":%d},\"spec\":{\"refreshInterval\":"
 	    "\"%s\",\"secretStoreRef\":{\"name\":\"store\",\"kind\":"
 	    "\"SecretStore\"},\"target\":{%s},\"data\":[{\"secretKey\":\"k\","
 	    "\"remoteRef\":{\"key\":\"x\"}}]},\"nodesealMetaHash\":\"mh\"}",
-	    name, generation, interval, target);
+	    name, uid, generation, interval, target);
 
 	put("ExternalSecret", "default", name, head);
+}
+
+static inline void
+put_es(const char *name, int generation, const char *interval,
+    const char *target)
+{
+	put_es_uid(name, "uid", generation, interval, target);
 }
 
 /* The block goes out. */

@@ -375,6 +375,9 @@ test_drift(void **state)
 	pass(100);
 	assert_int_equal(w.applied, 2);
 	assert_int_equal(w.fetches, 1);
+	/* What the watch shows of our own write. */
+	say_meta("Secret", "app", 1, "v2", "h");
+	pass(100);
 	/* Again and again: not at once. */
 	say_meta("Secret", "app", 1, "x10", "h");
 	pass(100);
@@ -675,6 +678,26 @@ test_patience_with_a_lease(void **state)
 
 /* --- without the API server -------------------------------------------- */
 
+/* Deleted and made anew it has the version of before, and no Secret. */
+static void
+test_another_of_that_name(void **state)
+{
+	(void)state;
+	begin("", "");
+	put_es_uid("app", "uid2", 1, "1h", "");
+	flush("ExternalSecret", "default");
+	pass(1000);
+	assert_int_equal(w.fetches, 2);
+	assert_int_equal(w.applied, 2);
+	assert_string_equal(w.last_hash, "");
+	say_name(LINK_GONE, "ExternalSecret", "default", "app");
+	pass(1000);
+	put_es_uid("app", "uid2", 1, "1h", "");
+	flush("ExternalSecret", "default");
+	pass(1000);
+	assert_int_equal(w.applied, 3);
+}
+
 /* What was sealed must do; then the lists say what is true. */
 static void
 test_the_api_server_is_away_at_the_start(void **state)
@@ -765,6 +788,7 @@ main(void)
 		CASE(the_lease_is_another_nodes),
 		CASE(no_lease),
 		CASE(patience_with_a_lease),
+		CASE(another_of_that_name),
 		CASE(the_api_server_is_away_at_the_start),
 		CASE(a_line_that_breaks_the_protocol),
 	};
