@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What README says of a cluster, done as it is written there: the commands of
+its chapter, run one after another, with the image and the manifests that we
+ship; nothing of the DaemonSet is changed."""
+import contextlib
+import os
+import re
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../lib"))
+sys.path.insert(0, HERE)
+from cluster import BASE, IP, main, peer, wait  # noqa: E402
+from image import ARCHIVE  # noqa: E402
+from openbao import TOKEN, OpenBao  # noqa: E402
+from scenario import ROOT, read  # noqa: E402
+
+SYSTEM = "nodeseal-system"
+
+
+def chapter(title):
+    """The text of a chapter of README."""
+    text = read(os.path.join(ROOT, "README.md")).decode()
+    return text.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def blocks(text):
+    """The ``` blocks of a text, by their language."""
+    return re.findall(r"```(\w*)\n(.*?)```", text, re.S)
+
+
+def shell(c, text):
+    """As a person would, at the top of the sources."""
+    bin_dir = f"{BASE}/bin"
+    os.makedirs(bin_dir, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        os.symlink(peer("kubectl"), f"{bin_dir}/kubectl")
+    out = subprocess.run(
+        ["sh", "-euxc", text], cwd=ROOT, text=True, capture_output=True,
+        check=False, timeout=120, env=dict(
+            os.environ, KUBECONFIG=c.kubeconfig,
+            PATH=f"{bin_dir}:{os.environ['PATH']}"))
+    assert out.returncode == 0, out.stdout + out.stderr
+    return out.stdout
+
+
+def logs(c):
+    for container in ("fsproj", "agent"):
+        out = c.kubectl("logs", "ds/nodeseal", "-n", SYSTEM, "-c", container,
+                        check=False)
+        print("# " + (out.stdout + out.stderr).replace("\n", "\n# "))
+    print("# " + c.kubectl("describe", "pods", "-n", SYSTEM).replace(
+        "\n", "\n# "))
+
+
+@contextlib.contextmanager
+def installed(c):
+    """The first block of the chapter on clusters."""
+    c.import_image(ARCHIVE)
+    try:
+        shell(c, blocks(chapter("On a cluster"))[0][1])
+        wait(lambda: c.kubectl("rollout", "status", "ds/nodeseal", "-n",
+                               SYSTEM, "--timeout=90s"), 100)
+        yield
+    except BaseException:
+        logs(c)
+        raise
+
+
+def seal(c):
+    return c.api("GET", "/apis/nodeseal.dev/v1alpha1/nodeseals/"
+                 f"{c.name}")["status"]
+
+
+def test_the_chapter_on_clusters(c):
+    """Install, and the first ExternalSecret in three steps."""
+    steps = blocks(chapter("On a cluster"))
+    with OpenBao(address="0.0.0.0") as bao, installed(c):
+        bao.put("shop/db", {"password": "s3cret"})
+        c.namespace("shop")
+        for language, text in steps[1:]:
+            text = text.replace("https://vault.example.com",
+                                f"http://{IP}:{bao.port}")
+            text = text.replace("VAULT-TOKEN", TOKEN)
+            text = text.replace("registry.example.com/shop", c.busybox())
+            if language == "yaml":
+                c.apply(text)
+            elif language == "sh":
+                shell(c, text)
+        c.wait_pod("shop", "shop")
+        assert c.exec("shop", "cat", "/secrets/password",
+                      ns="shop") == "s3cret"
+        assert c.exec("shop", "sh", "-c", "echo $PASSWORD",
+                      ns="shop").strip() == "s3cret"
+        columns = c.kubectl("get", "externalsecrets", "-n", "shop",
+                            "--no-headers").split()
+        assert columns[4:6] == ["SecretSynced", "True"], columns
+        wait(lambda: seal(c)["counts"]["volumes"] == 1, 30)
+        assert seal(c)["ready"] and seal(c)["cache"]["state"] == "ok", seal(c)
+        # A sandbox that lacks nothing, no right that is missing.
+        assert seal(c).get("degraded", []) == [], seal(c)
+
+
+if __name__ == "__main__":
+    main(globals())
