@@ -7,6 +7,7 @@
 #include "core/core_internal.h"
 #include "core/line.h"
 #include "core/secrets.h"
+#include "core/spread.h"
 #include "core/state.h"
 
 /* --- stores and hosts --------------------------------------------------- */
@@ -78,6 +79,7 @@ store_answered(struct core *c, const char *key)
 	log_info("store %s answers again", key);
 	free(STEAL(s->last_error));
 	schedule_cancel(c->schedule, &s->probe_due);
+	spread_overdue(c, key);
 	if (plan_unblock(c->plan, key))
 		schedule_in(c->schedule, &c->pump_due, 0);
 }

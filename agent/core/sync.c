@@ -12,6 +12,7 @@
 #include "core/refs.h"
 #include "core/report.h"
 #include "core/secrets.h"
+#include "core/spread.h"
 #include "core/state.h"
 #include "model/refresh.h"
 
@@ -607,6 +608,7 @@ sync_synced(struct core *c)
 		deliver_news(c, item);
 	}
 	host_settle(c);
+	spread_overdue(c, NULL);
 }
 
 /* --- who runs next ------------------------------------------------------ */
