@@ -51,7 +51,7 @@ struct yaml_docs {
 /* Nodes after expansion of aliases: a document, and a stream. */
 #define YAML_NODES_MAX 1000000
 #define YAML_STREAM_NODES_MAX 4000000
-#define YAML_INPUT_MAX (64u << 20)
+#define YAML_INPUT_MAX (192u << 20)
 
 /**
  * yaml_read(text, len, ret, err):

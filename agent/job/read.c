@@ -17,6 +17,7 @@
 /* A file of manifests becomes heads in clear and bodies for core alone. */
 
 #define READ_FINDINGS_MAX 1000
+#define READ_FILE_MAX (64u << 20)	/* of a node's folder */
 #define SEND_TIMEOUT_MS 30000
 #define OBJECT_MAX (JOB_ITEM_MAX - 65536)	/* as JSON; core's ceiling */
 
@@ -217,7 +218,7 @@ read_text(int fd, const char *name, const uint8_t *core_key,
 static int
 read_open_file(int fd, int file, const struct job_read *m, struct err *err)
 {
-	cleanup_buf struct buf text = BUF_SECRET(YAML_INPUT_MAX);
+	cleanup_buf struct buf text = BUF_SECRET(READ_FILE_MAX);
 	struct reader r = { .fd = fd };
 
 	if (file_read_fd(file, &text, err) == 0)

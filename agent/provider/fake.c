@@ -13,7 +13,7 @@
  * providers/v1/fake/fake.go.
  */
 #define DUMP_MAX (64u << 10)
-#define VALUE_MAX (8u << 20)
+#define VALUE_MAX (192u << 20)	/* as large as a manifest */
 
 static const struct setting settings[] = {
 	{ "data", SET_LIST, SET_REQUIRED, NULL, NULL, "what the store holds" },

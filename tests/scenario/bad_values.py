@@ -21,22 +21,26 @@ MEMORY_MIB = 4096 if "asan" in BUILD else 1024
 CPU_S = 60	# of the sanitizers, too
 
 
-def render(*texts):
+def render_file(path, err=subprocess.DEVNULL):
     """(reports by name, CPU seconds, peak MiB)."""
-    with tempfile.TemporaryDirectory() as scratch:
-        path, out = (os.path.join(scratch, n) for n in ("m.yaml", "out"))
-        with open(path, "wb") as f:
-            f.write(documents(*texts).encode("utf-8", "surrogateescape"))
-        with open(out, "wb") as f:
-            p = subprocess.Popen(
-                [os.path.join(BUILD, "nodeseal"), "render", "-f", path,
-                 "-o", "report"], stdout=f, stderr=subprocess.DEVNULL)
-            _, status, usage = os.wait4(p.pid, 0)
+    with tempfile.TemporaryFile() as out:
+        p = subprocess.Popen(
+            [os.path.join(BUILD, "nodeseal"), "render", "-f", path,
+             "-o", "report"], stdout=out, stderr=err)
+        _, status, usage = os.wait4(p.pid, 0)
         assert os.WIFEXITED(status) and os.WEXITSTATUS(status) in (0, 1), \
             status
-        with open(out, encoding="utf-8") as f:
-            reports = {r["name"]: r for r in map(json.loads, f)}
+        out.seek(0)
+        reports = {r["name"]: r for r in map(json.loads, out)}
     return reports, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def render(*texts):
+    with tempfile.TemporaryDirectory() as scratch:
+        path = os.path.join(scratch, "m.yaml")
+        with open(path, "wb") as f:
+            f.write(documents(*texts).encode("utf-8", "surrogateescape"))
+        return render_file(path)
 
 
 def with_template(name, text):
@@ -95,19 +99,85 @@ def test_bytes():
          "/wD+w4BB7aCAAA==")
 
 
-def test_large_value():
-    """Too large for a Secret, and said so."""
-    value = "x" * (50 << 20)
-    reports, cpu, peak = render(
-        fake_store({"big": value, "v": "hello"}),
-        external_secret("large", {"v": "big"}),
-        external_secret("upper", {"v": "big"}, target={
-            "template": {"data": {"out": "{{ .v | upper }}"}}}),
-        external_secret("good", {"v": "v"}))
-    assert reports["good"]["outcome"] == "ready"
-    for name in ("large", "upper"):
-        assert reports[name]["outcome"] == "failed", reports[name]["outcome"]
-        assert len(reports[name]["error"]) < 10000
+MIB = "x" * (1 << 20)
+BIG = f"""apiVersion: external-secrets.io/v1
+kind: SecretStore
+metadata: {{name: store, namespace: default}}
+spec:
+  provider:
+    fake:
+      data:
+      - {{key: v, value: hello}}
+      - key: big
+        value: '{{"a":"{MIB}","b":"1"}}'
+"""
+
+
+def large_file(f, mib, *texts):
+    """A store whose value "big" has so many MiB.  A child's peak of memory
+    begins with its parent's: the value is never held here."""
+    head, tail = BIG.split(MIB)
+    f.write(head)
+    for _ in range(mib):
+        f.write(MIB)
+    f.write(tail)
+    for text in texts:
+        f.write("---\n" + text)
+    f.flush()
+
+
+def from_store(name, **spec):
+    return json.dumps({
+        "apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"secretStoreRef": {"name": "store"}, **spec}}) + "\n"
+
+
+def test_large_values():
+    """100 MiB: read, decoded, searched and rewritten; too large for a
+    Secret, and said so in ESO's words."""
+    too_long = "data: Too long: may not be more than 1048576 bytes"
+    ref = {"key": "big"}
+    big = [{"secretKey": "v", "remoteRef": ref}]
+    cases = {
+        "plain": ({"data": big}, too_long),
+        "property": ({"data": [{"secretKey": "v", "remoteRef": {
+            **ref, "property": "b"}}]}, None),
+        "decoded": ({"data": [{"secretKey": "v", "remoteRef": {
+            **ref, "property": "a", "decodingStrategy": "Base64"}}]},
+            too_long),
+        "rewritten": ({"dataFrom": [{"extract": ref, "rewrite": [
+            {"regexp": {"source": "(.)", "target": "k_$1"}}]}]}, too_long),
+        "searched": ({"data": big, "target": {"template": {"data": {
+            "out": '{{ regexMatch "x+y$" .v }}'}}}}, None),
+        "printed": ({"data": big, "target": {"template": {"data": {
+            "out": "{{ .v | upper }}"}}}}, "prints more than 4194304 bytes"),
+        "good": ({"data": [{"secretKey": "v", "remoteRef": {"key": "v"}}]},
+                 None),
+    }
+    with tempfile.NamedTemporaryFile("w") as f:
+        large_file(f, 100, *[from_store(n, **spec)
+                             for n, (spec, _) in cases.items()])
+        reports, cpu, peak = render_file(f.name)
+    for name, (_, error) in cases.items():
+        r = reports[name]
+        assert r["outcome"] == ("failed" if error else "ready"), (
+            name, r["error"])
+        assert error is None or error in r["error"], (name, r["error"][-200:])
+        assert len(r["error"] or "") < 10000
+    assert cpu < CPU_S and peak < MEMORY_MIB, (cpu, peak)
+
+
+def test_larger_file():
+    """More than is read at all is refused as a whole, with the number."""
+    with tempfile.NamedTemporaryFile("w") as f, \
+            tempfile.TemporaryFile() as err:
+        large_file(f, 200, from_store("es", data=[]))
+        reports, cpu, peak = render_file(f.name, err)
+        err.seek(0)
+        said = err.read().decode()
+    assert reports == {} and said.endswith(
+        "input is larger than 201326592 bytes\n"), (reports, said)
     assert cpu < CPU_S and peak < MEMORY_MIB, (cpu, peak)
 
 
