@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/codec.h"
 #include "base/mem.h"
@@ -79,6 +80,71 @@ const char *
 regex_group_name(const struct regex *re, size_t i)
 {
 	return (i >= 1 && i <= re->ngroups ? re->names[i - 1] : "");
+}
+
+/* --- work ---------------------------------------------------------------- */
+
+static uint64_t
+clock_ns(clockid_t which)
+{
+	struct timespec ts;
+
+	clock_gettime(which, &ts);
+	return ((uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec);
+}
+
+void
+regex_work_start(struct regex_work *w)
+{
+	w->left_us = w->row_us = REGEX_WORK_US;
+	w->tick_ns = clock_ns(CLOCK_MONOTONIC_COARSE);
+	w->cpu_us = clock_ns(CLOCK_THREAD_CPUTIME_ID) / 1000;
+}
+
+static uint64_t
+minus(uint64_t a, uint64_t b)
+{
+	return (a > b ? a - b : 0);
+}
+
+/* The coarse clock costs next to nothing and moves every few milliseconds;
+ * the processor's own costs a system call. */
+static void
+look(struct regex_work *w)
+{
+	uint64_t tick = clock_ns(CLOCK_MONOTONIC_COARSE), cpu;
+
+	if (tick == w->tick_ns)
+		return;
+	cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID) / 1000;
+#ifndef WEAKEN_REGEX_WORK
+	w->left_us = minus(w->left_us, cpu - w->cpu_us);
+	w->row_us = minus(w->row_us, cpu - w->cpu_us);
+#endif
+	w->tick_ns = tick;
+	w->cpu_us = cpu;
+}
+
+int
+regex_row(const struct regex *re, size_t len, struct regex_work *w,
+    struct err *err)
+{
+	look(w);
+	w->row_us = 200000 + 10 * (uint64_t)len;
+	if ((uint64_t)len <= REGEX_SEARCH_MAX / re2_size(re->re2))
+		return (0);
+	return (err_set(err, ERR_LIMIT, "regular expression: too large for a "
+	    "text of %zu bytes", len));
+}
+
+int
+regex_work_on(struct regex_work *w, struct err *err)
+{
+	look(w);
+	if (w->left_us > 0 && w->row_us > 0)
+		return (0);
+	return (err_set(err, ERR_LIMIT, "regular expression: looking for all "
+	    "matches takes too long"));
 }
 
 /* --- text ---------------------------------------------------------------- */
@@ -333,16 +399,19 @@ advance(const struct regex_text *t, size_t at, size_t match_end)
 	return (at + 1 > match_end ? at + 1 : match_end);
 }
 
-void
+int
 regex_replace(const struct regex *re, const char *s, size_t len,
-    const char *repl, size_t repl_len, int literal, struct buf *out)
+    const char *repl, size_t repl_len, int literal, struct regex_work *w,
+    struct buf *out, struct err *err)
 {
 	size_t n = literal ? 1 : re->ngroups + 1, at = 0, last = 0;
 	cleanup_free long *loc = mem_array(2 * n, sizeof(*loc));
 	struct regex_text t;
+	int rc = regex_row(re, len, w, err);
 
 	text_init(&t, s, len);
-	while (at <= len && find_n(re, &t, at, n, loc) && buf_ok(out)) {
+	while (rc == 0 && at <= len && (rc = regex_work_on(w, err)) == 0 &&
+	    find_n(re, &t, at, n, loc) && buf_ok(out)) {
 		buf_add(out, t.s + last, (size_t)loc[0] - last);
 		/* Not for an empty match right behind another match. */
 		if ((size_t)loc[1] > last || loc[0] == 0) {
@@ -357,4 +426,5 @@ regex_replace(const struct regex *re, const char *s, size_t len,
 	}
 	buf_add(out, t.s + last, len - last);
 	text_clear(&t);
+	return (rc);
 }

@@ -33,14 +33,20 @@ re2_groups(const void *re)
 	    static_cast<const RE2 *>(re)->NumberOfCapturingGroups()));
 }
 
+extern "C" size_t
+re2_size(const void *re)
+{
+	return (static_cast<size_t>(
+	    static_cast<const RE2 *>(re)->ProgramSize()));
+}
+
 extern "C" void *
 re2_new(const char *pattern, size_t len)
 {
 	RE2 *re = new (std::nothrow) RE2(re2::StringPiece(pattern, len),
 	    options());
 
-	if (re && (!re->ok() || static_cast<size_t>(re->ProgramSize()) *
-	    (re2_groups(re) + 1) > THREADS_MAX)) {
+	if (re && (!re->ok() || re2_size(re) * (re2_groups(re) + 1) > THREADS_MAX)) {
 		delete re;
 		return (nullptr);
 	}

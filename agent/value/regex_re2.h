@@ -15,6 +15,7 @@ extern "C" {
 void *re2_new(const char *pattern, size_t len);
 void re2_free(void *re);
 size_t re2_groups(const void *re);
+size_t re2_size(const void *re);	/* instructions */
 /* re2_has_class(name): does \p{name} exist? */
 int re2_has_class(const char *name);
 /* Leftmost match in valid UTF-8 at or after ${at}; ${n} groups with the whole

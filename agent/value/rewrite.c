@@ -14,16 +14,19 @@ rewrite_regexp(const struct rewrite_op *op, const char **keys, size_t n,
 {
 	const char *target = op->target ? op->target : "";
 	const char *source = op->source ? op->source : "";
+	struct regex_work work;
 	struct regex *re;
 	size_t i;
+	int rc = 0;
 
 	if (regex_new(source, strlen(source), &re, err) == -1)
 		return (err_wrap(err, "regexp failed with failed to compile"));
-	for (i = 0; i < n; i++)
-		regex_replace(re, keys[i], strlen(keys[i]), target,
-		    strlen(target), 0, &outs[i]);
+	regex_work_start(&work);
+	for (i = 0; i < n && rc == 0; i++)
+		rc = regex_replace(re, keys[i], strlen(keys[i]), target,
+		    strlen(target), 0, &work, &outs[i], err);
 	regex_free(re);
-	return (0);
+	return (rc);
 }
 
 static int

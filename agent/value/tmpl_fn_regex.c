@@ -114,7 +114,9 @@ fn_must_match(struct tmpl_call *c, struct tv *ret, struct err *err)
 {
 	cleanup_compiled struct compiled r = { NULL, 0 };
 
-	if (compile(arg(c, 0), &r, err) == -1)
+	if (compile(arg(c, 0), &r, err) == -1 ||
+	    regex_row(r.re, arg(c, 1).n, tmpl_regex_work(c->run), err) == -1 ||
+	    regex_work_on(tmpl_regex_work(c->run), err) == -1)
 		return (-1);
 	*ret = tv_bool(regex_match(r.re, arg(c, 1).p, arg(c, 1).n));
 	return (0);
@@ -149,7 +151,8 @@ walk_start(struct walk *w, struct tmpl_run *run, const struct regex *re,
 	*w = (struct walk){ .run = run, .re = re, .s = s, .before = -1 };
 	w->loc = tmpl_alloc(run, 2 * (regex_groups(re) + 1) *
 	    sizeof(*w->loc), err);
-	if (w->loc == NULL)
+	if (w->loc == NULL ||
+	    regex_row(re, s.n, tmpl_regex_work(run), err) == -1)
 		return (-1);
 	w->text = regex_text_new(s.p, s.n);
 	return (0);
@@ -164,7 +167,8 @@ walk_next(struct walk *w, struct err *err)
 	int accept;
 
 	while (w->pos <= w->s.n) {
-		if (tmpl_steps(w->run, 1, err) == -1)
+		if (tmpl_steps(w->run, 1, err) == -1 ||
+		    regex_work_on(tmpl_regex_work(w->run), err) == -1)
 			return (-1);
 		if (!regex_find_in(w->re, w->text, w->pos, w->loc))
 			return (0);
@@ -317,8 +321,9 @@ replace(struct tmpl_call *c, const struct regex *re, int literal,
 
 	if (tmpl_steps(c->run, arg(c, 1).n / 64, err) == -1)
 		return (-1);
-	regex_replace(re, arg(c, 1).p, arg(c, 1).n, arg(c, 2).p, arg(c, 2).n,
-	    literal, &out);
+	if (regex_replace(re, arg(c, 1).p, arg(c, 1).n, arg(c, 2).p,
+	    arg(c, 2).n, literal, tmpl_regex_work(c->run), &out, err) == -1)
+		return (-1);
 	return (tv_buf(c->run, &out, ret, err));
 }
 

@@ -204,6 +204,8 @@ int tmpl_check(const struct tmpl_run *run, const struct buf *b,
     struct err *err);
 /* tmpl_steps: count ${n} steps of work (elements, searches…). */
 int tmpl_steps(struct tmpl_run *run, uint64_t n, struct err *err);
+/* tmpl_regex_work: what this run's searches may still take. */
+struct regex_work *tmpl_regex_work(struct tmpl_run *run);
 /* tmpl_enter / tmpl_leave: around each recursion into a value, because a map
  * may hold itself.  After a failure of tmpl_enter there is nothing to leave. */
 int tmpl_enter(struct tmpl_run *run, struct err *err);

@@ -3,6 +3,7 @@
 #define VALUE_TMPL_RUN_H
 
 #include "value/tmpl_internal.h"
+#include "value/regex.h"
 #include "value/tmpl_pool.h"
 
 /* The state of one execution: what functions see is behind the calls of
@@ -22,6 +23,8 @@ struct tmpl_var {
 struct tmpl_run {
 	struct pool pool;
 	uint64_t steps, steps_max;
+	struct regex_work searches;
+	int searched;			/* searches was started */
 	/* Levels of all kinds: below 2 * depth_max when a template is called,
 	 * and no tree is deeper than depth_max. */
 	uint32_t depth, depth_max;

@@ -380,6 +380,15 @@ tmpl_check(const struct tmpl_run *run, const struct buf *b, struct err *err)
 	    " memory", run->pool.max));
 }
 
+struct regex_work *
+tmpl_regex_work(struct tmpl_run *run)
+{
+	if (!run->searched)
+		regex_work_start(&run->searches);
+	run->searched = 1;
+	return (&run->searches);
+}
+
 int
 tmpl_steps(struct tmpl_run *run, uint64_t n, struct err *err)
 {

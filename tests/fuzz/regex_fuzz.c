@@ -77,9 +77,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	cleanup_err struct err err = ERR_INIT;
 	struct buf out = BUF_SECRET(1u << 24);
 	struct piece pattern, repl, text;
+	struct regex_work work;
 	struct regex *re;
 	size_t i;
 
+	regex_work_start(&work);
 	if (size > 4096)
 		return (0);
 	pattern = take(&data, &size);
@@ -91,9 +93,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		require(err.kind == ERR_INVALID && *err_msg(&err));
 	} else {
 		find_all(re, &text);
-		regex_replace(re, text.p, text.len, repl.p, repl.len, 0, &out);
+		regex_replace(re, text.p, text.len, repl.p, repl.len, 0,
+		    &work, &out, NULL);
 		buf_clear(&out);
-		regex_replace(re, text.p, text.len, repl.p, repl.len, 1, &out);
+		regex_replace(re, text.p, text.len, repl.p, repl.len, 1,
+		    &work, &out, NULL);
 		buf_clear(&out);
 		for (i = 0; i <= regex_groups(re); i++)
 			require(regex_group_name(re, i) != NULL);

@@ -11,6 +11,15 @@
 #include "tests/unit/value_vector.h"
 #include "value/regex.h"
 
+static struct regex_work *
+work(void)
+{
+	static struct regex_work w;
+
+	regex_work_start(&w);
+	return (&w);
+}
+
 static struct regex *
 compiled(const char *pattern)
 {
@@ -31,10 +40,12 @@ check_case(const struct vector *v, const struct regex *re)
 
 	bad += !vector_is(v, 3, v->field[0],
 	    regex_match(re, text, v->len[1]) ? "1" : "0", 1);
-	regex_replace(re, text, v->len[1], v->field[2], v->len[2], 0, &out);
+	regex_replace(re, text, v->len[1], v->field[2], v->len[2], 0,
+	    work(), &out, NULL);
 	bad += !vector_is(v, 4, v->field[0], buf_str(&out), out.len);
 	buf_clear(&out);
-	regex_replace(re, text, v->len[1], v->field[2], v->len[2], 1, &out);
+	regex_replace(re, text, v->len[1], v->field[2], v->len[2], 1,
+	    work(), &out, NULL);
 	bad += !vector_is(v, 5, v->field[0], buf_str(&out), out.len);
 	buf_clear(&out);
 	free(text);
@@ -77,7 +88,8 @@ expect_replace(const char *pattern, const char *s, const char *repl,
 	struct regex *re = compiled(pattern);
 	struct buf out = BUF_SECRET(4096);
 
-	regex_replace(re, s, strlen(s), repl, strlen(repl), 0, &out);
+	regex_replace(re, s, strlen(s), repl, strlen(repl), 0, work(),
+	    &out, NULL);
 	assert_string_equal(buf_str(&out), text);
 	buf_clear(&out);
 	regex_free(re);
@@ -233,6 +245,46 @@ test_linear(void **state)
 	free(text);
 }
 
+/* All matches of a pattern that looks to the end for each one would be
+ * quadratic.  Control: WEAKEN_REGEX_WORK. */
+static void
+test_work(void **state)
+{
+	static const struct { const char *pattern; size_t len; int rc; }
+	    rows[] = { { "a*b|a", 100000, -1 }, { "a", 100000, 0 },
+	    { "[ab]", 100000, 0 } };
+	struct buf out = BUF_SECRET(1u << 20);
+	char *text = repeat("a", 100000);
+	cleanup_err struct err err = ERR_INIT;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		struct regex *re = compiled(rows[i].pattern);
+
+		assert_int_equal(regex_replace(re, text, rows[i].len, "x", 1,
+		    0, work(), &out, &err), rows[i].rc);
+		assert_true(rows[i].rc == 0 || err.kind == ERR_LIMIT);
+		buf_clear(&out);
+		regex_free(re);
+	}
+	free(text);
+}
+
+/* A search that could go on for minutes is not begun. */
+static void
+test_large_search(void **state)
+{
+	struct regex *re = compiled("(a|b)*a(a|b){900}");
+	cleanup_err struct err err = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(regex_row(re, 1u << 20, work(), &err), 0);
+	assert_int_equal(regex_row(re, 1u << 30, work(), &err), -1);
+	assert_int_equal(err.kind, ERR_LIMIT);
+	regex_free(re);
+}
+
 int
 main(void)
 {
@@ -242,6 +294,8 @@ main(void)
 		cmocka_unit_test(test_find),
 		cmocka_unit_test(test_large),
 		cmocka_unit_test(test_linear),
+		cmocka_unit_test(test_work),
+		cmocka_unit_test(test_large_search),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));
