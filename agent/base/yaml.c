@@ -27,17 +27,21 @@ parser_fail(struct reader *r)
 {
 	const yaml_parser_t *p = &r->parser;
 	size_t line = p->problem_mark.line + (size_t)r->line, i;
+	size_t column = p->problem_mark.column + 1;
 
 	if (p->error == YAML_MEMORY_ERROR)
 		return (err_set(r->err, ERR_INTERNAL, "out of memory"));
 	if (p->error == YAML_READER_ERROR) {
 		/* The only one that knows an offset and no line. */
 		line = (size_t)r->line;
-		for (i = 0; i < r->len && i < p->problem_offset; i++)
+		column = 1;
+		for (i = 0; i < r->len && i < p->problem_offset; i++) {
 			line += r->text[i] == '\n';
+			column = r->text[i] == '\n' ? 1 : column + 1;
+		}
 	}
-	return (err_set(r->err, ERR_INVALID, "line %zu: %s", line,
-	    p->problem ? p->problem : "malformed YAML"));
+	return (err_set(r->err, ERR_INVALID, "line %zu: column %zu: %s", line,
+	    column, p->problem ? p->problem : "malformed YAML"));
 }
 
 static int

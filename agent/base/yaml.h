@@ -56,8 +56,9 @@ struct yaml_docs {
 /**
  * yaml_read(text, len, ret, err):
  * Parse all documents of a stream.  JSON text is YAML and is read by the same
- * path.  On failure -1 with a message "line L: …" that holds no text from the
- * document but tag, anchor and key names; ${ret} is untouched.  Ceilings:
+ * path.  On failure -1 with a message "line L: …" ("line L: column C: …" where
+ * libyaml speaks) that holds no text from the document but tag, anchor and key
+ * names; ${ret} is untouched.  Ceilings:
  * YAML_INPUT_MAX bytes, YAML_NODES_MAX and YAML_STREAM_NODES_MAX nodes,
  * JSON_DEPTH_MAX levels (LIMIT).
  */

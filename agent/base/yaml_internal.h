@@ -79,7 +79,8 @@ struct yaml_cost {
 int yaml_decode(const struct yt *t, uint32_t root, struct yaml_doc *doc,
     struct yaml_cost *cost, struct err *err);
 
-#define YAML_BYTES_MAX ((size_t)2 * YAML_INPUT_MAX)
+/* Aliases included. */
+#define YAML_BYTES_MAX ((size_t)YAML_INPUT_MAX)
 
 /* yaml_parse(text, len, line, ret, cost, err): all documents of a text whose
  * first line has the number ${line}, by libyaml; ${cost} goes on. */

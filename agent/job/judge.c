@@ -63,17 +63,44 @@ place_findings(const struct json *obj, struct findings *f, size_t first)
 
 /* --- one object by itself ----------------------------------------------- */
 
+/* Line and column, in characters from 1, of byte ${at} of a value, before what
+ * ${err} says. */
+static int
+place_error(const char *text, size_t at, struct err *err)
+{
+	size_t i, line = 1, column = 1;
+
+	for (i = 0; i < at && text[i] != '\0'; i++) {
+		line += text[i] == '\n';
+		if (text[i] == '\n')
+			column = 1;
+		else
+			column += (text[i + 1] & 0xc0) != 0x80;
+	}
+	return (err_wrap(err, "line %zu, column %zu", line, column));
+}
+
+static int
+try_regexp(const char *pattern, struct err *err)
+{
+	struct regex *re = NULL;
+
+	if (regex_new(pattern, strlen(pattern), &re, err) == -1)
+		return (place_error(pattern, regex_error_at(pattern,
+		    strlen(pattern)), err));
+	regex_free(re);
+	return (0);
+}
+
 static void
 judge_regexp(const struct json *obj, const char *pattern, const char *field,
     struct findings *f)
 {
 	cleanup_err struct err err = ERR_INIT;
-	struct regex *re = NULL;
 
-	if (regex_new(pattern, strlen(pattern), &re, &err) == -1)
+	if (try_regexp(pattern, &err) == -1)
 		findings_add(f, FINDING_ERROR, obj, field,
 		    "correct the pattern (RE2 syntax)", "%s", err_msg(&err));
-	regex_free(re);
 }
 
 static void
@@ -141,7 +168,7 @@ judge_store(const struct manifest *m, struct findings *f)
 	}
 	first = f->n;
 	provider_check(s, f);
-	store_check_conditions(s, f);
+	store_check_regexes(s, try_regexp, f);
 	place_findings(m->obj, f, first);
 	store_free(s);
 }
@@ -344,11 +371,14 @@ try_template(const struct look *l, const struct pipeline_options *opts,
     const char *text, const struct json *node, const char *field)
 {
 	cleanup_err struct err err = ERR_INIT;
+	size_t at;
 
-	if (pipeline_template_check(opts, field, text, strlen(text), &err) ==
-	    -1)
-		findings_add(l->f, FINDING_ERROR, node, field, "", "%s",
-		    err_msg(&err));
+	if (pipeline_template_check(opts, field, text, strlen(text), &at,
+	    &err) == 0)
+		return;
+	place_error(text, at, &err);
+	findings_add(l->f, FINDING_ERROR, node, field, "", "%s",
+	    err_msg(&err));
 }
 
 static void

@@ -89,8 +89,6 @@ struct pipeline_store *pipeline_store_get(struct pipeline *p,
     const struct store_ref *ref, const char *ns);
 void pipeline_store_free(void *ps);
 void pipeline_conn_free(void *c);
-/* store_check_conditions: store_check_regexes with our regexp library. */
-void store_check_conditions(const struct store *s, struct findings *f);
 /* store_connect: clientmanager.Get: everything between a reference and a
  * connection that may be used, with ESO's errors. */
 int store_connect(struct run *run, const struct store_ref *ref,
@@ -182,9 +180,11 @@ int pipeline_transform(void *arg, const char *text, const char *const *keys,
     size_t n, struct buf *outs, size_t *ret_bad, struct err *err);
 /* pipeline_templates_forget: what was parsed. */
 void pipeline_templates_forget(struct pipeline *p);
-/* pipeline_template_check: parse alone; INVALID with Go's text. */
+/* pipeline_template_check: parse alone; INVALID with Go's text, and the byte
+ * at which it stands. */
 int pipeline_template_check(const struct pipeline_options *opts,
-    const char *name, const char *text, size_t len, struct err *err);
+    const char *name, const char *text, size_t len, size_t *ret_at,
+    struct err *err);
 /* template_apply: ApplyTemplate. */
 int template_apply(struct run *run, struct ksecret *secret,
     const struct kv *data, struct err *err);

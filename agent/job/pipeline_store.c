@@ -54,12 +54,6 @@ compiles(const char *pattern, struct err *err)
 	return (rc);
 }
 
-void
-store_check_conditions(const struct store *s, struct findings *f)
-{
-	store_check_regexes(s, compiles, f);
-}
-
 static void
 store_judge(struct pipeline_store *ps, struct findings *f)
 {
@@ -67,7 +61,7 @@ store_judge(struct pipeline_store *ps, struct findings *f)
 
 	ps->driver = provider_find(ps->store->provider);
 	provider_check(ps->store, f);
-	store_check_conditions(ps->store, f);
+	store_check_regexes(ps->store, compiles, f);
 	ps->refused = findings_refusal(f, &ps->store->meta, NULL);
 	if (ps->driver == NULL) {
 		bad = findings_first(f, FINDING_ERROR);

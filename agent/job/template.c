@@ -93,11 +93,15 @@ pipeline_templates_forget(struct pipeline *p)
 
 int
 pipeline_template_check(const struct pipeline_options *opts,
-    const char *name, const char *text, size_t len, struct err *err)
+    const char *name, const char *text, size_t len, size_t *ret_at,
+    struct err *err)
 {
+	struct tmpl_options o = { .left = opts->delim_left,
+		.right = opts->delim_right, .error_at = ret_at };
 	struct tmpl *t;
 
-	if (parse(opts, name, text, len, &t, err) == -1)
+	*ret_at = 0;
+	if (tmpl_parse(name, text, len, &o, &t, err) == -1)
 		return (-1);
 	tmpl_free(t);
 	return (0);

@@ -56,6 +56,16 @@ out:
 	return (r);
 }
 
+size_t
+regex_error_at(const char *pattern, size_t len)
+{
+	struct regex_syntax syntax;
+
+	regex_translate(pattern, len, &syntax, NULL);
+	regex_syntax_clear(&syntax);
+	return (syntax.error_at);
+}
+
 void
 regex_free(struct regex *re)
 {

@@ -46,7 +46,8 @@ re2_new(const char *pattern, size_t len)
 	RE2 *re = new (std::nothrow) RE2(re2::StringPiece(pattern, len),
 	    options());
 
-	if (re && (!re->ok() || re2_size(re) * (re2_groups(re) + 1) > THREADS_MAX)) {
+	if (re && (!re->ok() ||
+	    re2_size(re) * (re2_groups(re) + 1) > THREADS_MAX)) {
 		delete re;
 		return (nullptr);
 	}

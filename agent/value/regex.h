@@ -49,6 +49,9 @@ struct regex_work {
  * "error parsing regexp: missing closing ): `…`". */
 int regex_new(const char *pattern, size_t len, struct regex **ret,
     struct err *err);
+/* regex_error_at(pattern, len): the byte at which a pattern that regex_new
+ * refuses is wrong. */
+size_t regex_error_at(const char *pattern, size_t len);
 void regex_free(struct regex *re);
 void regex_work_start(struct regex_work *w);	/* REGEX_WORK_US to spend */
 /* regex_row(re, len, w, err): before searches of a text of ${len} bytes: they

@@ -30,6 +30,7 @@ struct regex_syntax {
 	size_t nclasses;
 	int fold;		/* (?i) */
 	int inside_runes;	/* \B was there */
+	size_t error_at;
 	struct err *err;
 };
 

@@ -41,6 +41,8 @@ struct parser {
 int
 regex_fail(struct regex_syntax *p, const char *what, size_t from, size_t to)
 {
+	/* Go's texts show the whole where it is no piece of it. */
+	p->error_at = from == 0 ? p->at : from;
 	return (err_set(p->err, ERR_INVALID, "error parsing regexp: %s: "
 	    "`%.*s`", what, (int)(to - from), p->s + from));
 }

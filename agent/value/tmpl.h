@@ -23,6 +23,8 @@ struct tmpl_options {
 	uint32_t depth_max;		/* of calls and of parentheses: 1,000 */
 	size_t out_max;			/* of the result, bytes: 16 MiB */
 	size_t memory_max;		/* of values while it runs: 256 MiB */
+	size_t *error_at;		/* NULL, or takes the byte of the text
+					 * at which it does not parse */
 };
 
 /**

@@ -76,6 +76,8 @@ parse_fail_args(struct parser *p, const char *format, const struct tv *args,
 {
 	struct buf b = BUF_SECRET(SIZE_MAX / 4);
 
+	if (p->t->opts.error_at != NULL)
+		*p->t->opts.error_at = p->token[0].pos;
 	buf_adds(&b, "template: ");
 	buf_adds(&b, p->t->name);
 	buf_addf(&b, ":%u: ", p->token[0].line);

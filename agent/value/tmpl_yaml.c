@@ -33,6 +33,19 @@ is_parser_problem(const char *s)
 	return (0);
 }
 
+/* Without "column 7: ", which goyaml does not say. */
+static void
+cut_column(char *s)
+{
+	static const char word[] = "column ";
+	size_t n = strlen(word);
+
+	if (strncmp(s, word, n) != 0)
+		return;
+	n += strspn(s + n, "0123456789") + 2;
+	memmove(s, s + n, strlen(s + n) + 1);
+}
+
 void
 tmpl_yaml_words(struct err *err)
 {
@@ -50,6 +63,7 @@ tmpl_yaml_words(struct err *err)
 			return;
 		}
 		if (strncmp(end, ": ", 2) == 0) {
+			cut_column(end + 2);
 			line -= line == 1 || is_parser_problem(end + 2);
 			if (line > 0 && strncmp(end, ": unknown anchor",
 			    16) != 0)

@@ -231,7 +231,8 @@ def test_linear():
 
 
 def test_check():
-    """What does not parse is named with its line, before anything runs."""
+    """What does not parse is named with line and column, before anything
+    runs: the value's line in the file, then the place within the value."""
     text = """apiVersion: external-secrets.io/v1
 kind: ExternalSecret
 metadata: {name: bad, namespace: shop}
@@ -240,10 +241,13 @@ spec:
     template:
       data:
         a: "{{ .x | nope }}"
+        b: |
+          é {{ if .x }}
+          {{- end }}{{ "unclosed }}
   dataFrom:
   - extract: {key: k}
     rewrite:
-    - regexp: {source: "a(b", target: x}
+    - regexp: {source: "äa(", target: x}
     - transform: {template: "{{ .value"}
 """
     out = subprocess.run(
@@ -251,13 +255,24 @@ spec:
         stdout=subprocess.PIPE, text=True, check=False).stdout
     for line, field, what in (
             (8, "spec.target.template.data.a",
+             'line 1, column 9: template: spec.target.template.data.a:1: '
              'function "nope" not defined'),
-            (12, "spec.dataFrom[0].rewrite[0].regexp.source",
-             "missing closing )"),
-            (13, "spec.dataFrom[0].rewrite[1].transform.template",
-             "unclosed action")):
-        assert any(x.startswith(f"-:{line}: shop/bad: {field}: ")
-                   and what in x for x in out.splitlines()), (line, out)
+            (9, "spec.target.template.data.b",
+             'line 2, column 14: template: spec.target.template.data.b:2: '
+             'unterminated quoted string'),
+            (15, "spec.dataFrom[0].rewrite[0].regexp.source",
+             "line 1, column 4: error parsing regexp: missing closing ): "
+             "`äa(`: correct the pattern (RE2 syntax)"),
+            (16, "spec.dataFrom[0].rewrite[1].transform.template",
+             "line 1, column 10: template: spec.dataFrom[0].rewrite[1]."
+             "transform.template:1: unclosed action")):
+        assert f"-:{line}: shop/bad: {field}: {what}" in out.splitlines(), \
+            (line, out)
+    out = subprocess.run(
+        [os.path.join(BUILD, "nodeseal"), "check", "-f", "-"],
+        input="a: b\nc: {d: [e\n f: g\n", stdout=subprocess.PIPE, text=True,
+        check=False).stdout
+    assert out == "-:3: column 3: did not find expected ',' or ']'\n", out
 
 
 if __name__ == "__main__":

@@ -92,17 +92,18 @@ static const struct {
 	{ "a: |\n  x\n  y\nb: >-\n  x\n  y\n\nc: |+\n  z\n\nd: 'it''s'",
 	    "{\"a\":\"x\\ny\\n\",\"b\":\"x y\",\"c\":\"z\\n\\n\","
 	    "\"d\":\"it's\"}" },
-	{ "a: b: c", "line 1: mapping values are not allowed in this "
-	    "context" },
-	{ "a:\n\tb: c", "line 2: found character that cannot start any "
-	    "token" },
+	{ "a: b: c", "line 1: column 5: mapping values are not allowed in "
+	    "this context" },
+	{ "a:\n\tb: c", "line 2: column 1: found character that cannot start "
+	    "any token" },
 	{ "a:\tb\nc: [\td,\te]\t# f", "{\"a\":\"b\",\"c\":[\"d\",\"e\"]}" },
 	/* Ours: the escape \/ is unknown there. */
 	{ "{\"a\": {\"b\":[1,2.5,\"\\u00e9\\/\"]},\n\t\"c\":null}",
 	    "{\"a\":{\"b\":[1,2.5,\"\xc3\xa9/\"]},\"c\":null}" },
-	{ "a: \"\x01\"", "line 1: control characters are not allowed" },
-	{ "a: 1\nb: \xff", "line 2: invalid leading UTF-8 octet" },
-	{ "a: [1", "line 2: did not find expected ',' or ']'" },
+	{ "a: \"\x01\"",
+	    "line 1: column 5: control characters are not allowed" },
+	{ "a: 1\nb: \xff", "line 2: column 4: invalid leading UTF-8 octet" },
+	{ "a: [1", "line 2: column 1: did not find expected ',' or ']'" },
 	{ "- ", "[null]" },
 	{ "just text", "\"just text\"" },
 	{ "", "" },
@@ -138,8 +139,8 @@ test_a_comment_touches_a_mark(void **state)
 
 	(void)state;
 	assert_int_equal(yaml_read(text, strlen(text), &docs, &err), -1);
-	assert_string_equal(err_msg(&err), "line 5: did not find expected "
-	    "node content");
+	assert_string_equal(err_msg(&err), "line 5: column 1: did not find "
+	    "expected node content");
 	assert_int_equal(yaml_read(two, strlen(two), &docs, NULL), 0);
 	assert_int_equal(docs.n, 3);
 	assert_int_equal(docs.v[1].line, 2);
