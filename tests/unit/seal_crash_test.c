@@ -1,119 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/unit/seal_place.h"
-
-#include <sys/syscall.h>
-#include <sys/wait.h>
+#include "tests/unit/seal_calls.h"
 
 /*
- * What dies in the middle of writing the sealed file, and in which order it
- * reaches the disk.  This program's own write, fsync and rename stand before
- * libc's: they count, note and end the process.  Controls: -DWEAKEN_SEAL_TORN,
+ * What dies or fails in the middle of writing the sealed file, and in which
+ * order it reaches the disk.  Controls: -DWEAKEN_SEAL_TORN,
  * -DWEAKEN_SEAL_FSYNC, -DWEAKEN_SEAL_DIRSYNC.
  */
-static int calls, die_at;	/* 0: never */
-static char order[512];
-
-static void
-note(const char *what, const char *name)
-{
-	size_t n = strlen(order);
-
-	snprintf(order + n, sizeof(order) - n, "%s%s%s;", what,
-	    *name ? " " : "", name);
-}
-
-static int
-dies_now(void)
-{
-	return (++calls == die_at);
-}
-
-ssize_t
-write(int fd, const void *data, size_t len)
-{
-	if (dies_now()) {
-		/* half of it, as a full disk or kill -9 leaves it */
-		syscall(SYS_write, fd, data, len / 2);
-		_exit(9);
-	}
-	return (syscall(SYS_write, fd, data, len));
-}
-
-int
-fsync(int fd)
-{
-	struct stat st;
-
-	if (dies_now())
-		_exit(9);
-	note(fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) ? "sync-dir" :
-	    "sync", "");
-	return ((int)syscall(SYS_fsync, fd));
-}
-
-ssize_t
-pwrite(int fd, const void *data, size_t len, off_t at)
-{
-	if (dies_now()) {
-		syscall(SYS_pwrite64, fd, data, len / 2, at);
-		_exit(9);
-	}
-	note("witness", "");
-	return (syscall(SYS_pwrite64, fd, data, len, at));
-}
-
-int
-fdatasync(int fd)
-{
-	if (dies_now())
-		_exit(9);
-	note("sync-witness", "");
-	return ((int)syscall(SYS_fdatasync, fd));
-}
-
-int
-renameat(int from, const char *a, int to, const char *b)
-{
-	if (dies_now())
-		_exit(9);
-	note("rename", b);
-	return ((int)syscall(SYS_renameat2, from, a, to, b, 0));
-}
-
-int
-linkat(int from, const char *a, int to, const char *b, int flags)
-{
-	if (dies_now())
-		_exit(9);
-	return ((int)syscall(SYS_linkat, from, a, to, b, flags));
-}
-
-/* --- places ------------------------------------------------------------- */
-
-static int
-setup(void **state)
-{
-	(void)state;
-	place_make();
-	calls = die_at = 0;
-	order[0] = '\0';
-	return (0);
-}
-
-static int
-teardown(void **state)
-{
-	char command[128];
-
-	(void)state;
-	close(place.dir);
-	close(place.witness);
-	close(parent);
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	assert_int_equal(system(command), 0);
-	return (0);
-}
-
 static int
 put(uint64_t generation)
 {
@@ -182,35 +74,82 @@ test_dies_anywhere(void **state)
 		assert_int_equal(put(7), 0);
 		assert_int_equal(load(&g), SEAL_OK);
 		assert_int_equal(g, 7);
-		teardown(state);
-		setup(state);
+		calls_teardown(state);
+		calls_setup(state);
 	}
 	print_message("%d places: %lu times old, %lu new\n", n - 1, old, new);
 	assert_true(old > 3 && new > 2);
+}
+
+/* The place in the log of a call, -1 none. */
+static int
+place_of(enum call_kind kind, const char *name, int from)
+{
+	size_t i;
+
+	for (i = (size_t)from; i < nlog; i++)
+		if (log_[i].kind == kind && strcmp(kind == CALL_RENAME ?
+		    log_[i].b : log_[i].a, name) == 0)
+			return ((int)i);
+	return (-1);
 }
 
 /* Durable before it is named, named before it is witnessed. */
 static void
 test_order(void **state)
 {
-	const char *named, *witnessed;
+	int sync, named, dirsync, witness;
 
 	(void)state;
 	assert_int_equal(put(1), 0);
-	order[0] = '\0';
+	recording = 1;
 	assert_int_equal(put(2), 0);
-	named = strstr(order, "rename " SEAL_FILE ";");
-	witnessed = strstr(order, "witness;");
-	assert_non_null(named);
-	assert_non_null(witnessed);
-	assert_int_equal(strncmp(order, "sync;", 5), 0);
-	assert_ptr_equal(strstr(named, "sync-dir;"),
-	    strchr(named, ';') + 1);
-	assert_true(witnessed > strstr(named, "sync-dir;"));
-	assert_non_null(strstr(witnessed, "sync-witness;"));
+	named = place_of(CALL_RENAME, SEAL_FILE, 0);
+	sync = place_of(CALL_SYNC, "", 0);
+	assert_true(named > 0);
+	assert_in_range(sync, 0, named);
+	dirsync = place_of(CALL_DIRSYNC, "", 0);
+	assert_int_equal(dirsync, named + 1);
+	witness = place_of(CALL_WRITE, "", dirsync);
+	assert_true(witness > dirsync);
+	assert_true(place_of(CALL_SYNC, "", witness) > witness);
 }
 
-#define T(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+/* EIO, a full disk, one that is read-only: at every call, the old one stays or
+ * the new one is there, what failed is said, nothing is fsynced twice, and the
+ * next write is as ever. */
+static void
+test_fails_anywhere(void **state)
+{
+	static const int errnos[] = { EIO, ENOSPC, EROFS };
+	unsigned long n, said = 0;
+	uint64_t g;
+
+	for (n = 1;; n++) {
+		calls_teardown(state);
+		calls_setup(state);
+		assert_int_equal(put(5), 0);
+		calls = 0;
+		fail_at = (int)n;
+		fail_errno = errnos[n % ARRAY_LEN(errnos)];
+		if (put(6) == 0 && calls < fail_at)
+			break;
+		said++;
+		assert_int_equal(retried, 0);
+		fail_at = 0;
+		assert_int_equal(load(&g), SEAL_OK);
+		assert_true(g == 5 || g == 6);
+		assert_int_equal(faccessat(place.dir, "." SEAL_FILE ".tmp",
+		    F_OK, 0), -1);
+		assert_int_equal(put(7), 0);
+		assert_int_equal(load(&g), SEAL_OK);
+		assert_int_equal(g, 7);
+	}
+	print_message("%lu calls failed\n", said);
+	assert_true(said > 6);
+}
+
+#define T(t) cmocka_unit_test_setup_teardown(t, calls_setup, calls_teardown)
 
 int
 main(void)
@@ -218,6 +157,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_dies_anywhere),
 		T(test_order),
+		T(test_fails_anywhere),
 	};
 
 	if (seal_init(NULL) == -1)
