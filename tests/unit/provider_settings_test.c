@@ -178,7 +178,7 @@ test_tables(void **state)
 
 	(void)state;
 	all = provider_all(&n);
-	assert_int_equal(n, 4);
+	assert_int_equal(n, 5);
 	for (size_t i = 0; i < n; i++) {
 		assert_ptr_equal(provider_find(all[i]->name), all[i]);
 		assert_true(provider_known(all[i]->name));
