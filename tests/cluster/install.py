@@ -4,10 +4,12 @@
 its chapter, run one after another, with the image and the manifests that we
 ship; nothing of the DaemonSet is changed."""
 import contextlib
+import json
 import os
 import re
 import subprocess
 import sys
+import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../lib"))
@@ -101,6 +103,27 @@ def test_the_chapter_on_clusters(c):
         assert seal(c)["ready"] and seal(c)["cache"]["state"] == "ok", seal(c)
         # A sandbox that lacks nothing, no right that is missing.
         assert seal(c).get("degraded", []) == [], seal(c)
+
+
+def test_monitoring_is_a_component(c):
+    """It builds upon an overlay; its own kinds are the Operator's."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as d:
+        to = os.path.relpath(f"{ROOT}/daemonset", d)
+        with open(f"{d}/kustomization.yaml", "w", encoding="utf-8") as f:
+            f.write(f"resources: [{to}/overlays/default]\n"
+                    f"components: [{to}/components/monitoring]\n")
+        text = c.kubectl("kustomize", d)
+    objects = [json.loads(c.kubectl("create", "--dry-run=client",
+                                    "--validate=false", "-o", "json", "-f",
+                                    "-", stdin=t))
+               for t in text.split("---\n")
+               if "\nkind: ConfigMap\n" in t]
+    (dashboard,) = [o for o in objects
+                    if o["metadata"]["name"] == "nodeseal-dashboard"]
+    assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert json.loads(dashboard["data"]["nodeseal.json"])["panels"]
+    assert text.count("\nkind: PrometheusRule\n") == 1
+    assert text.count("\nkind: PodMonitor\n") == 1
 
 
 if __name__ == "__main__":
