@@ -68,15 +68,20 @@ vault_open(struct vault *v, const char *issuer, struct err *err)
 
 /* --- the head ----------------------------------------------------------- */
 
-/* The key itself, or a file that holds it. */
+/* The key itself, or a file of what `nodeseal pubkey` says: then the fingerprint
+ * stands below it. */
 static int
 node_read(const char *word, uint8_t pk[static NODE_KEY_LEN], struct err *err)
 {
 	cleanup_buf struct buf text = BUF_PLAIN(BUNDLE_KEY_FILE_MAX);
+	const char *at;
 
 	if (access(word, F_OK) == 0) {
 		if (file_read(word, &text, err) == -1)
 			return (err_wrap(err, "--node-key"));
+		at = text.data ? strstr(text.data, "fingerprint") : NULL;
+		if (at)
+			buf_cut(&text, (size_t)(at - text.data));
 		word = buf_str(&text);
 	}
 	if (node_key_parse(word, pk, err) == -1)

@@ -146,7 +146,8 @@ status_store(const struct core *c, const struct entry *e)
 	    s && s->known ? s->reason : "Unused");
 	json_set_str(o, "message", *e->rejected ? e->rejected :
 	    s && s->last_error ? s->last_error :
-	    s && s->known ? s->message : "not asked yet");
+	    s && s->known ? s->message : e->bundled ?
+	    "came in a bundle: it is not asked" : "not asked yet");
 	json_set_str(o, "circuit", circuit_name(s ? &s->circuit : &closed));
 	json_set_num(o, "requests", s ? (double)s->requests : 0);
 	json_set_num(o, "logins", s ? (double)s->logins : 0);
