@@ -186,6 +186,7 @@ core_clear(struct core *c)
 	secrets_free(c->secrets);
 	pods_free(c->pods);
 	leases_free(c->leases);
+	strmap_free(c->restored);
 	strmap_free(c->items);
 	strmap_free(c->stores);
 	strmap_free(c->hosts);

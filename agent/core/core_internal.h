@@ -90,6 +90,7 @@ struct core {
 	struct pods *pods;
 	struct secrets *secrets;
 	struct leases *leases;
+	struct strmap *restored;	/* keys of objects, until synced */
 	struct state *state;		/* sealed cache; NULL in a unit test */
 	struct bundles *bundles;	/* NULL in a unit test */
 	struct report *report;		/* core/report.h; NULL: no cluster */

@@ -62,4 +62,6 @@ state_objects_restore(struct core *c, struct snapshot *s)
 	/* With --manifests the folder is what holds. */
 	for (i = 0; c->line && i < s->nobjects; i++)
 		restore(c, &s->objects[i]);
+	if (c->line)
+		c->restored = catalog_take_changes(c->catalog);
 }

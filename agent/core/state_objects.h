@@ -17,7 +17,8 @@ void state_objects_collect(const struct core *c, struct snapshot *out,
     void (*ns)(void *arg, const char *name), void *arg);
 void state_objects_let_go(struct snapshot *out);
 /* state_objects_restore(c, s): into the catalog; their bodies are taken over.
- * One that cannot be read is left out, and the log says so. */
+ * One that cannot be read is left out, and the log says so.  They are known
+ * (c->restored), not changed: nobody is fetched anew for them. */
 void state_objects_restore(struct core *c, struct snapshot *s);
 
 #endif

@@ -545,8 +545,9 @@ has_prefix(const char *s, const char *prefix)
 	return (strncmp(s, prefix, strlen(prefix)) == 0);
 }
 
+/* ${known}: they are as they were when what depends on them was fetched. */
 static void
-apply(struct core *c, const struct strmap *changes)
+apply(struct core *c, const struct strmap *changes, int known)
 {
 	int others = 0;
 	const char *key;
@@ -564,7 +565,7 @@ apply(struct core *c, const struct strmap *changes)
 		    has_prefix(key, "ClusterSecretStore/"))
 			store_changed(c, key);
 	}
-	if (others) {
+	if (others && !known) {
 		referents_changed(c, changes);
 		dependents_changed(c, changes);
 	}
@@ -586,7 +587,7 @@ sync_commit(struct core *c)
 		return;
 	changes = catalog_take_changes(c->catalog);
 	if (changes)
-		apply(c, changes);
+		apply(c, changes, 0);
 }
 
 void
@@ -598,6 +599,9 @@ sync_synced(struct core *c)
 	c->synced = 1;
 	log_info("%zu objects read", catalog_len(c->catalog));
 	report_ready(c->report);
+	if (c->restored)
+		apply(c, c->restored, 1);
+	strmap_free(STEAL(c->restored));
 	sync_commit(c);
 	for (i = strmap_next(c->items, 0); i; i = strmap_next(c->items, i)) {
 		item = strmap_val(c->items, i);
