@@ -15,6 +15,7 @@
 #include "core/pods.h"
 #include "core/report.h"
 #include "core/secrets.h"
+#include "core/scrape.h"
 #include "core/source_dir.h"
 #include "core/state.h"
 #include "ipc/keeper.h"
@@ -61,7 +62,7 @@ core_report(struct core *c, struct item *item)
 	now = str_fmt("%d|%s|%s|%s", item_ready(item), item->reason,
 	    item->message, str_or(item->error, ""));
 	/* A cluster shows when the last success was, too. */
-	if (str_eq(now, item->reported) && !c->report)
+	if (str_eq(now, item->reported) && (!c->report || c->scrape))
 		return;
 	free(item->reported);
 	item->reported = STEAL(now);
@@ -177,6 +178,7 @@ core_clear(struct core *c)
 	volumes_clear(c);
 	hosts_clear(c);
 	report_free(STEAL(c->report));
+	scrape_free(STEAL(c->scrape));
 	line_free(STEAL(c->line));
 	if (c->source)
 		c->source->ops->free(c->source);
@@ -406,7 +408,8 @@ fd_arrived(struct core *c, const struct frame *f, const char *name, int fd,
 	if (f->type == KEEPER_ZYGOTE)
 		return (jobs_set_zygote(c->jobs, fd, err));
 	if (f->type == KEEPER_LINK)
-		return (line_arrived(c, fd, err));
+		return (c->scrape ? scrape_arrived(c->scrape, fd, err) :
+		    line_arrived(c, fd, err));
 	if (f->type == KEEPER_FSPROJ) {
 		if (fsproj_arrived(c, fd, err) == -1)
 			return (-1);
@@ -582,6 +585,8 @@ start(struct core *c, int keeper_fd, struct err *err)
 	c->bundles = bundles_new(c);
 	if (!c->cfg->manifests)
 		line_new(c);
+	else if (c->cfg->listen)
+		c->scrape = scrape_new(c);
 	state_restore(c);
 	if (c->cfg->manifests)
 		c->source = source_dir_new(&config);

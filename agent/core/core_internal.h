@@ -87,6 +87,7 @@ struct core {
 	struct source *source;
 	/* With an API server alone. */
 	struct line *line;		/* to link */
+	struct scrape *scrape;		/* … of a folder, with --listen */
 	struct pods *pods;
 	struct secrets *secrets;
 	struct leases *leases;

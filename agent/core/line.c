@@ -320,28 +320,6 @@ take_reported(struct line *l, const struct frame *f, struct err *err)
 }
 
 static int
-take_scrape(struct line *l, const struct frame *f, struct err *err)
-{
-	cleanup_buf struct buf text = BUF_PLAIN(LINK_WORDS_MAX);
-	cleanup_buf struct buf out = BUF_PLAIN(LINK_FRAME_MAX);
-	char none[] = "";
-	struct link_words m;
-	uint64_t tag;
-
-	if (link_words_read(&m, f, err) == -1)
-		return (-1);
-	tag = m.tag;
-	link_words_clear(&m);
-	report_metrics(l->core->report, &text);
-	m = (struct link_words){ .tag = tag, .a = str_dup(buf_str(&text)),
-	    .b = none, .c = none };
-	link_words_write(&m, &out);
-	free(m.a);
-	line_send(l->core, LINK_SCRAPED, &out);
-	return (0);
-}
-
-static int
 take(struct line *l, struct frame *f, struct err *err)
 {
 	switch (f->type) {
@@ -368,7 +346,7 @@ take(struct line *l, struct frame *f, struct err *err)
 	case LINK_REPORTED:
 		return (take_reported(l, f, err));
 	case LINK_SCRAPE:
-		return (take_scrape(l, f, err));
+		return (report_scrape(l->core->report, f, err));
 	default:
 		return (err_set(err, ERR_INVALID, "frame of unknown type %u",
 		    f->type));

@@ -375,6 +375,28 @@ report_ready(struct report *r)
 		r->wire.send(r->wire.arg, LINK_READY, &b);
 }
 
+int
+report_scrape(const struct report *r, const struct frame *f, struct err *err)
+{
+	cleanup_buf struct buf text = BUF_PLAIN(LINK_WORDS_MAX);
+	cleanup_buf struct buf out = BUF_PLAIN(LINK_FRAME_MAX);
+	char none[] = "";
+	struct link_words m;
+	uint64_t tag;
+
+	if (link_words_read(&m, f, err) == -1)
+		return (-1);
+	tag = m.tag;
+	link_words_clear(&m);
+	report_metrics(r, &text);
+	m = (struct link_words){ .tag = tag, .a = str_dup(buf_str(&text)),
+	    .b = none, .c = none };
+	link_words_write(&m, &out);
+	free(m.a);
+	r->wire.send(r->wire.arg, LINK_SCRAPED, &out);
+	return (0);
+}
+
 void
 report_touch(struct report *r)
 {

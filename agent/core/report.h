@@ -11,10 +11,11 @@
  * node's NodeSeal, its entry in HostProjections, events, metrics.  Names,
  * reasons, times and counts; never a value.
  *
- * One struct report lives in core while its source is link (core->report; NULL
- * with --manifests, and every function here takes NULL and does nothing).  The
- * source makes it, gives it a wire, and calls it; what goes out are frames of
- * ipc/link.h (LINK_REPORT, LINK_EVENT, LINK_READY).
+ * One struct report lives in core while its source is link (core->report), or
+ * while link serves /metrics of a folder (core/scrape.h); else it is NULL, and
+ * every function here takes NULL and does nothing.  Who makes it gives it a
+ * wire; what goes out are frames of ipc/link.h (LINK_REPORT, LINK_EVENT,
+ * LINK_READY, LINK_SCRAPED).
  */
 struct report;
 
@@ -117,5 +118,8 @@ char *report_projection_status(const struct core *c, const char *key);
  * nodeseal_series_left_out counts the rest. */
 #define REPORT_SERIES 2000
 void report_metrics(const struct report *r, struct buf *out);
+/* report_scrape: LINK_SCRAPE is answered with LINK_SCRAPED. */
+int report_scrape(const struct report *r, const struct frame *f,
+    struct err *err);
 
 #endif

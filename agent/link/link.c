@@ -174,6 +174,7 @@ api_begin(struct link *l, struct err *err)
 static void
 link_clear(struct link *l)
 {
+	outbox_close(l->out);
 	objects_free(l->projections);
 	objects_free(l->stores);
 	pods_free(l->pods);

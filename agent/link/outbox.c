@@ -46,6 +46,11 @@ send(struct outbox *o, uint16_t type, const void *body, size_t len, int *fds,
 {
 	cleanup_err struct err err = ERR_INIT;
 
+	if (o->broken) {
+		for (size_t i = 0; i < nfds; i++)
+			close(fd_steal(&fds[i]));
+		return;
+	}
 	if (chan_send(o->core, type, body, len, fds, nfds, &err) == -1)
 		broken(o, &err);
 }
@@ -127,6 +132,13 @@ outbox_new(struct loop *l, struct chan *c, void (*failed)(void *arg),
 	o->leases = (struct buf)BUF_PLAIN(LINK_OBJECTS_MAX);
 	o->problems = strmap_new(free);
 	return (o);
+}
+
+void
+outbox_close(struct outbox *o)
+{
+	if (o != NULL)
+		o->broken = 1;
 }
 
 void

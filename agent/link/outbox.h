@@ -18,6 +18,8 @@ struct outbox;
 struct outbox *outbox_new(struct loop *l, struct chan *c,
     void (*failed)(void *arg), void *arg);
 void outbox_free(struct outbox *o);
+/* outbox_close: core is gone, or we go: what is put in is dropped. */
+void outbox_close(struct outbox *o);
 
 /* outbox_object: the JSON text of one object, copied.  outbox_lease: behind the
  * objects that are waiting, without sending them at once. */

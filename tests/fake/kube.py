@@ -265,9 +265,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with k.lock:
             o = k.objects.get((r.plural, r.ns, r.name))
             if r.verb == "patch" and o is not None:
-                changed = copy.deepcopy(o)
-                changed.update(json.loads(r.body))
-                changed["metadata"] = o["metadata"]
+                body = json.loads(r.body)
+                changed = {**copy.deepcopy(o), **{
+                    key: value for key, value in body.items() if key not in (
+                        "kind", "apiVersion", "metadata")}}
                 o = k.put(r.plural, r.name, r.ns, **changed)
         if o is None:
             return self.send(404, status(404, "NotFound", "not found"))
@@ -290,6 +291,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             meta["continue"] = f"{start + limit}:{meta['resourceVersion']}"
         if limit:
             found = found[start:start + limit]
+        # As a real one does (1.35): no list where there is no metadata.
+        if not found and "PartialObjectMetadataList" in r.accept:
+            found = None
         return self.send(200, {"kind": KINDS[r.plural] + "List",
                                "apiVersion": "v1", "metadata": meta,
                                "items": found, "unknown": {"field": [1]}})

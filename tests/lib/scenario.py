@@ -53,9 +53,10 @@ class Agent:
     """`nodeseal run` over a folder of manifests, with directories of its own."""
 
     def __init__(self, *flags, csi=True, env=None, dir_mode=0o700,
-                 kubelet=None, lacks=()):
+                 kubelet=None, lacks=(), kubeconfig=None):
         """kubelet: its root directory, when there is a real one; lacks: what
-        the kernel has not (tests/tools/deny.c)."""
+        the kernel has not (tests/tools/deny.c); kubeconfig: its text, for an
+        API server in the place of the folder."""
         self.base = tempfile.mkdtemp(prefix="nodeseal-")
         os.chmod(self.base, dir_mode)
         self.manifests = os.path.join(self.base, "manifests")
@@ -65,8 +66,12 @@ class Agent:
         self.host = os.path.join(self.run, "host")
         os.mkdir(self.manifests)
         os.makedirs(self.pods, exist_ok=True)
+        self.kubeconfig = os.path.join(self.base, "kubeconfig")
+        if kubeconfig:
+            write(self.kubeconfig, kubeconfig)
         self.flags = [
-            "--manifests", self.manifests, "--run", self.run, "--state",
+            *(["--kubeconfig", self.kubeconfig] if kubeconfig else
+              ["--manifests", self.manifests]), "--run", self.run, "--state",
             os.path.join(self.base, "state"), "--kubelet-dir", self.kubelet,
             "--node", "node1", "--log-level", "debug"]
         self.flags += ["--csi"] if csi else []
@@ -156,8 +161,9 @@ class Agent:
             for key, mark in (("core", b"_core"), ("zygote", b"zygote")):
                 if mark in cmd:
                     found[key] = int(pid)
-            if cmd[0].endswith(b"fsproj"):
-                found["fsproj"] = int(pid)
+            for key in ("fsproj", "link"):
+                if cmd[0].endswith(b"nodeseal-" + key.encode()):
+                    found[key] = int(pid)
         return found
 
     # --- CSI -----------------------------------------------------------------
