@@ -41,12 +41,35 @@ add_object(const char *kind, const char *ns, const char *name,
 		abort();
 }
 
+/* For audience x. */
+static void
+add_token(const char *const *pairs)
+{
+	struct json *obj = json_new_object(), *meta = json_new_object(),
+	    *list = json_new_array();
+
+	json_set_str(obj, "kind", OBJECT_TOKEN);
+	json_set_str(meta, "name", "app");
+	json_set_str(meta, "namespace", "shop");
+	json_set(obj, "metadata", meta);
+	json_push(list, json_new_str("x"));
+	json_set(obj, "audiences", list);
+	json_set_str(obj, pairs[0], pairs[1]);
+	if (objects_put(&around, obj, "", NULL) == -1)
+		abort();
+}
+
+#define KUBECONFIG "current-context: a\ncontexts: [{name: a, context: "	\
+	"{cluster: c, user: u}}]\nclusters: [{name: c, cluster: {server: "	\
+	"'https://h'}}]\nusers: [{name: u, user: {token: t}}]\n"
+
 static void
 start(void)
 {
 	static const char *const creds[] = { "token", "root", "password",
 	    "p", "odd", "a\x01", "empty", "", "tls.crt", "PEM", "tls.key",
-	    "PEM", NULL };
+	    "PEM", "kubeconfig", KUBECONFIG, NULL };
+	static const char *const account[] = { "token", "t0k", NULL };
 	static const char *const ca[] = { "ca.crt", "PEM", NULL };
 
 	objects_init(&around);
@@ -54,6 +77,8 @@ start(void)
 	add_object("Secret", "other", "creds", "stringData", creds);
 	add_object("ConfigMap", "shop", "ca", "data", ca);
 	add_object("Secret", "shop", "ca", "stringData", ca);
+	add_token(account);
+	objects_lack(&around, "Secret/shop/denied", ERR_DENIED, "may not");
 }
 
 /* The object around spec.provider. */
