@@ -251,6 +251,7 @@ withdraw(struct core *c, struct item *item, const char *why)
 	cache_drop(&c->cache, &item->content);
 	item->gone = ITEM_WITHDRAWN;
 	item->origin = ITEM_FROM_STORE;
+	item->synced_at = 0;
 	item->outcome = 0;
 	free(STEAL(item->version));
 	item_say(item, "SecretSyncedError", "could not get secret data from "

@@ -35,7 +35,7 @@ void
 bundle_issuer_text(const uint8_t key[static BUNDLE_KEY_LEN], int is_secret,
     struct buf *out)
 {
-	buf_adds(out, heads[is_secret]);
+	buf_adds(out, heads[is_secret != 0]);
 	codec_b64_encode(out, key, BUNDLE_KEY_LEN, CODEC_B64_STD, 1);
 	buf_addc(out, '\n');
 }
@@ -51,7 +51,7 @@ bundle_issuer_parse(const char *text, size_t len, int is_secret,
     uint8_t key[static BUNDLE_KEY_LEN], struct err *err)
 {
 	cleanup_buf struct buf raw = BUF_SECRET(BUNDLE_KEY_FILE_MAX);
-	const char *head = heads[is_secret];
+	const char *head = heads[is_secret != 0];
 	size_t n = strlen(head);
 
 	if (starts(text, len, heads[!is_secret]))

@@ -12,7 +12,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../lib"))
-from scenario import (NODESEAL, Agent, documents, external_secret,  # noqa: E402
+from scenario import (BUILD, NODESEAL, Agent, documents, external_secret,  # noqa: E402
                       host_projection, main, read, wait, write)
 from stores import FakeVault  # noqa: E402
 
@@ -190,6 +190,30 @@ def test_only_bundles():
         volume = node.publish("other", pod="new")
         assert read(os.path.join(volume, "password")) == b"x"
         node.unpublish(pod="new")
+
+
+def test_nothing_stays_in_memory():
+    """M1 for what bundles bring: as tests/scenario/memory.py."""
+    needles = [os.urandom(24).hex() for _ in range(40)]
+    with site(app=needles[0]) as (office, node):
+        office.put(app=needles[0], **{f"x{i}": n
+                                      for i, n in enumerate(needles)})
+        first = office.create()
+        import_(node, first)
+        is_served(node, needles[0].encode())
+        office.put(**{f"x{i}": n for i, n in enumerate(needles)})
+        drop(node, office.create("--since", first + ".index"))
+        wait(lambda: not os.path.exists(host_file(node)))
+        path = os.path.join(office.base, "needles")
+        write(path, "\n".join(needles) + "\n")
+        scan = [os.path.join(BUILD, "test/tools/memscan"), path]
+        out = subprocess.run([*scan, str(office.vault.process.pid)],
+                             capture_output=True, text=True, check=False)
+        assert len(out.stdout.splitlines()) > 1, out
+        out = subprocess.run([*scan, *map(str, node.pids().values())],
+                             capture_output=True, text=True, check=False)
+        assert out.stdout.splitlines()[:-1] == [], out.stdout
+        assert not any(n in node.log() for n in needles)
 
 
 def test_projections_travel_too():
