@@ -217,7 +217,7 @@ LONG_TESTS := tests/lib/controls.py tests/scenario/crash.py \
 
 # Against a real OpenBao and csi-sanity, built once outside the tree.
 test-peers:
-	$(DEPS) build test
+	$(DEPS) build test peers
 	tests/tools/peers.sh
 	$(MAKE) --no-print-directory -s -j2 all testables
 	$(BUILT) $(RUN) --timeout 400 $(PEERS)

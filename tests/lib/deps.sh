@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Installs the Debian 12 packages that building and testing need, when any of
-# them is missing.  usage: deps.sh [build|test|clang|image|cluster]…
+# them is missing.  usage: deps.sh [build|test|peers|clang|image|cluster]…
 set -eu
 
 build="gcc g++ make libc6-dev libuv1-dev libsodium-dev libnghttp2-dev
@@ -9,6 +9,7 @@ build="gcc g++ make libc6-dev libuv1-dev libsodium-dev libnghttp2-dev
  libcurl4-openssl-dev libmicrohttpd-dev libssl-dev libre2-dev libcrypt-dev
  libtss2-dev libqrencode-dev"
 test="libcmocka-dev python3 openssl binutils tzdata swtpm"
+peers="python3-venv"
 clang="clang libclang-rt-14-dev llvm"
 image="python3 ca-certificates tzdata"
 cluster="etcd-server containerd runc containernetworking-plugins busybox-static
@@ -19,6 +20,7 @@ for set in "$@"; do
 	case $set in
 	build) want="$want $build" ;;
 	test) want="$want $test" ;;
+	peers) want="$want $peers" ;;
 	clang) want="$want $clang" ;;
 	image) want="$want $image" ;;
 	cluster) want="$want $cluster" ;;

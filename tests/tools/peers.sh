@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Builds the real peers of the tests, once, into a cache outside the tree, from
-# the Go modules pinned here.  usage: peers.sh [SET]…
-#   store    OpenBao, csi-sanity with its proxy, Kubernetes' YAML (the default)
+# the Go modules and Python packages pinned here.  usage: peers.sh [SET]…
+#   store    OpenBao, csi-sanity with its proxy, Kubernetes' YAML, moto's server
+#            with AWS's SDK (the default)
 #   cluster  OpenBao, and Kubernetes: API server, controller manager,
 #            scheduler, kubelet, kubectl
 #   bench    OpenBao, and Go's side of the benches of templates
@@ -55,6 +56,22 @@ kubernetes() {
 	done
 }
 
+# A virtual environment with what FOLDER/requirements.txt pins; it knows its own
+# place, so it is made there, and whole when it says so.
+environment() {
+	k=$(key "$here/$1/requirements.txt")
+	if [ ! -e "$peers/$1-$k/whole" ]; then
+		echo "installing $1 (once)"
+		rm -rf "$peers/$1-$k"
+		mkdir -p "$peers"
+		python3 -m venv "$peers/$1-$k"
+		"$peers/$1-$k/bin/python" -m pip install -q --no-deps \
+		    --disable-pip-version-check -r "$here/$1/requirements.txt"
+		: >"$peers/$1-$k/whole"
+	fi
+	ln -sfn "$1-$k" "$peers/$1"
+}
+
 for set in "${@:-store}"; do
 	case $set in
 	store)
@@ -63,6 +80,7 @@ for set in "${@:-store}"; do
 		    github.com/kubernetes-csi/csi-test/v5/cmd/csi-sanity
 		build sanity-proxy csi-sanity .
 		build yaml-peer yaml-peer .
+		environment moto
 		;;
 	cluster) bao; kubernetes ;;
 	bench) bao; build gopeer ../bench/gopeer . ;;
