@@ -59,16 +59,17 @@ add_token(const char *const *pairs)
 		abort();
 }
 
-#define KUBECONFIG "current-context: a\ncontexts: [{name: a, context: "	\
-	"{cluster: c, user: u}}]\nclusters: [{name: c, cluster: {server: "	\
-	"'https://h'}}]\nusers: [{name: u, user: {token: t}}]\n"
+static const char kubeconfig[] = "current-context: a\n"
+    "contexts: [{name: a, context: {cluster: c, user: u}}]\n"
+    "clusters: [{name: c, cluster: {server: 'https://h'}}]\n"
+    "users: [{name: u, user: {token: t}}]\n";
 
 static void
 start(void)
 {
 	static const char *const creds[] = { "token", "root", "password",
 	    "p", "odd", "a\x01", "empty", "", "tls.crt", "PEM", "tls.key",
-	    "PEM", "kubeconfig", KUBECONFIG, NULL };
+	    "PEM", "kubeconfig", kubeconfig, NULL };
 	static const char *const account[] = { "token", "t0k", NULL };
 	static const char *const ca[] = { "ca.crt", "PEM", NULL };
 
