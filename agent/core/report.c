@@ -28,6 +28,8 @@ on_due(void *arg)
 	struct report *r = arg;
 
 	report_ready(r);
+	if (!r->wire.facts)
+		return;
 	report_stores(r);
 	report_projections(r);
 	report_node(r);
@@ -46,7 +48,8 @@ report_new(struct core *c, const struct report_wire *w)
 	r->problems = strmap_new(free);
 	r->events = strmap_new(report_gathered_free);
 	r->ready_since = schedule_wall(c->schedule);
-	r->disconnected = str_dup("not connected yet");
+	if (w->facts)
+		r->disconnected = str_dup("not connected yet");
 	due_init(&r->events_due, report_events_flush, r);
 	due_init(&r->due, on_due, r);
 	due_init(&r->node_due, report_node, r);

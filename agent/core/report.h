@@ -31,7 +31,8 @@ struct report_wire {
 	/* A frame for link; ${body} is borrowed.  Without a link it is
 	 * dropped: report_again comes when there is one. */
 	void (*send)(void *arg, uint16_t type, const struct buf *body);
-	/* *ret is zeroed before. */
+	/* *ret is zeroed before.  NULL: there is no cluster, only somebody who
+	 * scrapes. */
 	void (*facts)(void *arg, const struct item *item,
 	    struct report_facts *ret);
 	void *arg;

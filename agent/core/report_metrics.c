@@ -480,11 +480,13 @@ agent_metrics(const struct report *r, struct buf *b)
 	    " 1\n", c->cfg->manifests ? "manifests" : "cluster",
 	    state_key_source(c), keys_degraded(c->keys) ? "degraded" : "full");
 	gauge(b, "nodeseal_ready", "As /readyz.", core_ready(c));
-	gauge(b, "nodeseal_problems",
-	    "What the cluster refuses or lacks (kubectl get nodeseals).",
-	    (double)strmap_len(r->problems));
-	gauge(b, "nodeseal_api_connected", "The API server answers.",
-	    r->disconnected ? 0 : 1);
+	if (r->wire.facts) {
+		gauge(b, "nodeseal_problems", "What the cluster refuses or "
+		    "lacks (kubectl get nodeseals).",
+		    (double)strmap_len(r->problems));
+		gauge(b, "nodeseal_api_connected", "The API server answers.",
+		    r->disconnected ? 0 : 1);
+	}
 	gauge(b, "nodeseal_jobs_running", "Jobs that run now.",
 	    (double)jobs_running(c->jobs));
 	gauge(b, "nodeseal_jobs_waiting",

@@ -27,14 +27,6 @@ on_send(void *arg, uint16_t type, const struct buf *body)
 }
 
 static void
-on_facts(void *arg, const struct item *item, struct report_facts *ret)
-{
-	(void)arg;
-	(void)item;
-	(void)ret;
-}
-
-static void
 on_frame(void *arg, struct frame *f)
 {
 	cleanup_err struct err err = ERR_INIT;
@@ -75,7 +67,7 @@ struct scrape *
 scrape_new(struct core *c)
 {
 	struct scrape *s = mem_alloc(sizeof(*s));
-	const struct report_wire wire = { on_send, on_facts, s };
+	const struct report_wire wire = { on_send, NULL, s };
 
 	s->core = c;
 	c->report = report_new(c, &wire);

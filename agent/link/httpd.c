@@ -13,6 +13,11 @@
 #include "link/httpd.h"
 
 #define MEMORY_PER_CONNECTION ((size_t)16 << 10)
+#ifdef WEAKEN_HTTPD_PER_IP
+#define PER_IP HTTPD_CONNECTIONS
+#else
+#define PER_IP HTTPD_PER_IP
+#endif
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
 #define TEXT_TYPE "text/plain; charset=utf-8"
 
@@ -315,7 +320,7 @@ daemon_start(struct httpd *h, int fd)
 	return (MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0,
 	    NULL, NULL, on_request, h, MHD_OPTION_LISTEN_SOCKET, fd,
 	    MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTPD_CONNECTIONS,
-	    MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)HTTPD_PER_IP,
+	    MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)PER_IP,
 	    MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTPD_IDLE_S,
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, MEMORY_PER_CONNECTION,
 	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_END));

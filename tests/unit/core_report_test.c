@@ -143,6 +143,7 @@ setup(void **state)
 	assert_int_equal(fake_setup(state), 0);
 	w.f = *state;
 	w.f->cfg.claim_unclassed = 1;
+	w.f->cfg.manifests = NULL;
 	source = fake_source;
 	source.report = src_report_item;
 	w.f->source.ops = &source;
