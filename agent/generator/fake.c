@@ -1,7 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "base/mem.h"
 #include "generator/registry.h"
+
+static const struct field fields[] = {
+	{ .name = "controller", .type = FIELD_TEXT, .flags = FIELD_CHECK },
+	{ .name = "data", .type = FIELD_MAP, .flags = FIELD_CHECK },
+};
+static const struct record fake_spec = { .fields = fields,
+	.nfields = ARRAY_LEN(fields) };
 
 /* Fake: spec.data, as it stands. */
 static int
@@ -27,5 +35,6 @@ fake_generate(const struct json *spec, struct kv *ret, struct err *err)
 const struct generator generator_fake = {
 	.kind = "Fake",
 	.cluster_key = "fakeSpec",
+	.spec = &fake_spec,
 	.generate = fake_generate,
 };

@@ -20,6 +20,25 @@ static const char upper[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 static const char digits[] = "0123456789";
 static const char symbols_default[] = "~!@#$%^&*()_+`-={}|[]\\:\"<>?,./";
 
+static const char *const encodings[] = { "base64", "base64url", "base32",
+	"hex", "raw", NULL };
+static const struct text_rule encoding_rule = { .choices = encodings };
+static const struct field fields[] = {
+	{ .name = "length", .type = FIELD_INT, .flags = FIELD_CHECK },
+	{ .name = "digits", .type = FIELD_INT, .flags = FIELD_CHECK },
+	{ .name = "symbols", .type = FIELD_INT, .flags = FIELD_CHECK },
+	{ .name = "symbolCharacters", .type = FIELD_TEXT,
+	    .flags = FIELD_CHECK },
+	{ .name = "noUpper", .type = FIELD_BOOL, .flags = FIELD_CHECK },
+	{ .name = "allowRepeat", .type = FIELD_BOOL, .flags = FIELD_CHECK },
+	{ .name = "secretKeys", .type = FIELD_TEXTS, .flags = FIELD_CHECK,
+	    .min_items = 1 },
+	{ .name = "encoding", .type = FIELD_TEXT, .flags = FIELD_CHECK,
+	    .rule = &encoding_rule },
+};
+static const struct record password_spec = { .fields = fields,
+	.nfields = ARRAY_LEN(fields) };
+
 struct password_spec {
 	size_t length, digits, symbols;
 	const char *alphabet;
@@ -212,5 +231,6 @@ password_generate(const struct json *spec, struct kv *ret, struct err *err)
 const struct generator generator_password = {
 	.kind = "Password",
 	.cluster_key = "passwordSpec",
+	.spec = &password_spec,
 	.generate = password_generate,
 };

@@ -4,6 +4,8 @@
 #include "base/codec.h"
 #include "generator/registry.h"
 
+static const struct record uuid_spec = { .nfields = 0 };
+
 /* UUID: one random version 4 identifier (RFC 9562 5.4) under "uuid". */
 static int
 uuid_generate(const struct json *spec, struct kv *ret, struct err *err)
@@ -32,5 +34,6 @@ uuid_generate(const struct json *spec, struct kv *ret, struct err *err)
 const struct generator generator_uuid = {
 	.kind = "UUID",
 	.cluster_key = "uuidSpec",
+	.spec = &uuid_spec,
 	.generate = uuid_generate,
 };

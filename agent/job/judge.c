@@ -190,6 +190,7 @@ judge_generator(const struct manifest *m, struct findings *f)
 {
 	const char *kind = m->meta.kind_name;
 
+	generator_check(kind, m->obj, f);
 	if (strcmp(kind, "ClusterGenerator") == 0)
 		kind = str_or(json_str(json_path(m->obj, "spec.kind")), "");
 	if (generator_find(kind) == NULL)

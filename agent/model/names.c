@@ -71,6 +71,16 @@ name_is_secret_key(const char *s)
 	return (p > s && *p == '\0');
 }
 
+int
+name_is_base64(const char *s)
+{
+	size_t n = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrst"
+	    "uvwxyz0123456789+/"), pad = strspn(s + n, "=");
+
+	return (s[n + pad] == '\0' && n + pad > 0 && (n + pad) % 4 == 0 &&
+	    pad <= 2);
+}
+
 const struct text_rule rule_subdomain = {
 	.pattern = "^" SUBDOMAIN_FMT "$", .matches = name_is_subdomain,
 	.min = 1, .max = 253
@@ -78,6 +88,9 @@ const struct text_rule rule_subdomain = {
 const struct text_rule rule_label = {
 	.pattern = "^" LABEL_FMT "$", .matches = name_is_label,
 	.min = 1, .max = 63
+};
+const struct text_rule rule_byte = {
+	.format = "byte", .matches = name_is_base64
 };
 const struct text_rule rule_secret_key = {
 	.pattern = "^[-._a-zA-Z0-9]+$", .matches = name_is_secret_key,

@@ -45,6 +45,7 @@ enum {
 /* What a text must look like. */
 struct text_rule {
 	const char *pattern;	/* as the CRD writes it; NULL: any */
+	const char *format;	/* in its place, OpenAPI's name; NULL */
 	int (*matches)(const char *s);
 	int min, max;		/* in runes; max 0: none */
 	const char *const *choices;	/* ends with NULL; NULL: any */
@@ -115,10 +116,13 @@ const char *schema_nearest(const char *name, const void *table, size_t stride,
 extern const struct text_rule rule_subdomain;	/* DNS-1123, 1 to 253 */
 extern const struct text_rule rule_label;	/* DNS-1123, 1 to 63 */
 extern const struct text_rule rule_secret_key;	/* 1 to 253 */
+/* format: byte.  Base64 on one line (kube-openapi govalidator.IsBase64). */
+extern const struct text_rule rule_byte;
 
 int name_is_subdomain(const char *s);	/* pattern alone, no length */
 int name_is_label(const char *s);
 int name_is_secret_key(const char *s);
+int name_is_base64(const char *s);
 /* name_label_key(s), name_label_value(s): what apimachinery's IsLabelKey and
  * IsLabelValue complain about first (the caller's), or NULL. */
 char *name_label_key(const char *s);

@@ -267,6 +267,9 @@ check_text(const struct text_rule *rule, const struct json *v,
 	if (is_short)
 		refuse(path, v, f, buf_str(&q),
 		    "should be at least %d chars long", rule->min);
+	else if (rule->format != NULL)
+		refuse(path, v, f, buf_str(&q), "must be of type %s: %s",
+		    rule->format, buf_str(&q));
 	else
 		refuse(path, v, f, buf_str(&q), "should match '%s'",
 		    rule->pattern);

@@ -24,7 +24,7 @@ static const struct setting settings[] = {
 	    "https://HOST:PORT" },
 	{ "server.caBundle", SET_PEM, 0, NULL, NULL, "CA certificates" },
 	{ "server.caProvider", SET_CA_REF, 0, NULL, NULL, "where they are" },
-	{ "remoteNamespace", SET_STRING, 0, "default", NULL,
+	{ "remoteNamespace", SET_LABEL, 0, "default", NULL,
 	    "where the Secrets are" },
 	{ "auth", SET_OBJECT, SET_ONE, NULL, NULL, "who asks" },
 	{ "auth.cert", SET_OBJECT, 0, NULL, NULL, "a client certificate" },

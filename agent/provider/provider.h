@@ -27,7 +27,8 @@ enum setting_type {
 	SET_INT,
 	SET_STRING_LIST,
 	SET_STRING_MAP,
-	SET_PEM,		/* PEM text, or base64 of it (caBundle) */
+	SET_PEM,		/* base64 of PEM text (caBundle) */
+	SET_LABEL,		/* a name such as a namespace's */
 	SET_SECRET_REF,		/* SecretKeySelector {name, namespace?, key} */
 	SET_CA_REF,		/* CAProvider {type, name, key, namespace?} */
 	SET_ACCOUNT_REF,	/* ServiceAccountSelector; a list "audiences"

@@ -176,7 +176,9 @@ record_below(const struct setting *table, const char *prefix, int depth,
 		f->flags = FIELD_CHECK | (s->flags & SET_REQUIRED ?
 		    FIELD_REQUIRED : 0u);
 		f->value = s->type == SET_ACCOUNT_REF ? NULL : s->def;
-		f->rule = s->words ? words_rule(s->words, all) : NULL;
+		f->rule = s->words ? words_rule(s->words, all) :
+		    s->type == SET_PEM ? &rule_byte :
+		    s->type == SET_LABEL ? &rule_label : NULL;
 		if (depth < DEPTH_MAX)
 			f->record = record_of(table, s, depth + 1, all);
 		r->nfields++;

@@ -123,7 +123,16 @@ static const struct row rows[] = {
 	    "[appRole tokenSecretRef userPass] must be set" },
 	{ SS, "\"openBao\":{" URL ",\"tls\":{}}", "W " AT
 	    "openBao.tls: unknown field" },
-	{ SS, "\"openBao\":{" URL ",\"caBundle\":\"a\","
+	{ SS, "\"vault\":{" URL ",\"auth\":{\"tokenSecretRef\":{\"name\":"
+	    "\"a\",\"key\":\"k\"}},\"caBundle\":\"-----BEGIN\"}", "R " AT
+	    "vault.caBundle: Invalid value: \"-----BEGIN\": spec.provider."
+	    "vault.caBundle in body must be of type byte: \"-----BEGIN\"" },
+	{ SS, "\"kubernetes\":{\"remoteNamespace\":\"Not-Me\",\"auth\":{"
+	    "\"serviceAccount\":{\"name\":\"a\"}}}", "R " AT "kubernetes."
+	    "remoteNamespace: Invalid value: \"Not-Me\": spec.provider."
+	    "kubernetes.remoteNamespace in body should match '^[a-z0-9]("
+	    "[-a-z0-9]*[a-z0-9])?$'" },
+	{ SS, "\"openBao\":{" URL ",\"caBundle\":\"UEVN\","
 	    "\"caProvider\":{\"type\":\"Secret\",\"name\":\"a\"}}", "R " AT
 	    "openBao: Invalid value: at most one of the fields in [caBundle "
 	    "caProvider] may be set" },
