@@ -221,7 +221,7 @@ aws_parse_error(const char *body, size_t len, char **ret_code,
 	buf_clear(&message);
 }
 
-/* --- STS ------------------------------------------------------------------- */
+/* --- STS ------------------------------------------------------------------ */
 
 static void
 field(struct buf *form, const char *name, const void *value, size_t len)
@@ -374,7 +374,7 @@ aws_assume_role(struct aws_login *l, const struct aws_creds *from,
 	return (0);
 }
 
-/* --- the node's own identity ----------------------------------------------- */
+/* --- the node's own identity --------------------------------------------- */
 
 static struct secret *
 secret_of_variable(const char *name)

@@ -68,8 +68,8 @@ vault_open(struct vault *v, const char *issuer, struct err *err)
 
 /* --- the head ----------------------------------------------------------- */
 
-/* The key itself, or a file of what `nodeseal pubkey` says: then the fingerprint
- * stands below it. */
+/* The key itself, or a file of what `nodeseal pubkey` says: then the
+ * fingerprint stands below it. */
 static int
 node_read(const char *word, uint8_t pk[static NODE_KEY_LEN], struct err *err)
 {

@@ -92,9 +92,9 @@ void state_news(struct core *c);
 /* state_is_durable(c): all that was changed is on the disk, or nothing ever
  * will be. */
 int state_is_durable(const struct core *c);
-/* state_clock(c): the node's own clock, in wall ms.  state_not_before(c, ms): it
- * is at least so late, as a trusted issuer has signed: a node without a clock
- * of its own learns the time so. */
+/* state_clock(c): the node's own clock, in wall ms.  state_not_before(c, ms):
+ * it is at least so late, as a trusted issuer has signed: a node without a
+ * clock of its own learns the time so. */
 int64_t state_clock(const struct core *c);
 void state_not_before(struct core *c, int64_t ms);
 /* state_flush(c): at the end: write what is not written, and wait for it. */
