@@ -28,7 +28,7 @@ aws_login_clear(struct aws_login *l)
 	free(STEAL(l->host));
 }
 
-/* --- endpoints ------------------------------------------------------------- */
+/* --- endpoints ----------------------------------------------------------- */
 
 /* aws-sdk-go-v2 internal/endpoints/awsrulesfn/partitions.json. */
 static const struct {
@@ -85,7 +85,7 @@ aws_host_header(const char *url)
 	return (host);
 }
 
-/* --- answers --------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------- */
 
 /* The text between <name> and </name>, the five entities decoded. */
 static int

@@ -76,7 +76,7 @@ member(const struct json *obj, const char *path)
 	return (json_is(v, JSON_OBJECT) ? v : NULL);
 }
 
-/* --- admission ------------------------------------------------------------- */
+/* --- admission ----------------------------------------------------------- */
 
 static int
 region_ok(const char *region)
@@ -159,7 +159,7 @@ aws_host(const struct store *store)
 	return (url_host_port(&u));
 }
 
-/* --- credentials ----------------------------------------------------------- */
+/* --- credentials --------------------------------------------------------- */
 
 static int
 read_keys(struct provider_conn *c, const struct json *ref, struct err *err)
@@ -355,7 +355,7 @@ aws_ready(struct provider_conn *c, struct err *err)
 	return (err_set(err, c->failed.kind, "%s", err_msg(&c->failed)));
 }
 
-/* --- open ------------------------------------------------------------------ */
+/* --- open ---------------------------------------------------------------- */
 
 static void
 forget(void *arg)
@@ -449,7 +449,7 @@ aws_open(struct provider_env *env, struct provider_conn **ret,
 	return (-1);
 }
 
-/* --- operations ------------------------------------------------------------ */
+/* --- operations ---------------------------------------------------------- */
 
 static int
 aws_get(struct provider_conn *c, const struct remote_ref *ref,

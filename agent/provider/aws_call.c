@@ -69,7 +69,7 @@ pause_for(const struct provider_conn *c, unsigned attempt,
 	nanosleep(&ts, NULL);
 }
 
-/* --- one attempt ----------------------------------------------------------- */
+/* --- one attempt --------------------------------------------------------- */
 
 static int
 attempt(struct provider_conn *c, const char *target, const struct buf *body,
@@ -99,7 +99,7 @@ attempt(struct provider_conn *c, const char *target, const struct buf *body,
 	return (http_do(c->http, &req, resp, err));
 }
 
-/* --- refusals -------------------------------------------------------------- */
+/* --- refusals ------------------------------------------------------------ */
 
 /* Our clock is wrong by more than AWS bears: from now on, theirs. */
 static int
@@ -231,7 +231,7 @@ aws_call(struct provider_conn *c, const char *op, const struct json *in,
 	return (rc);
 }
 
-/* --- answers --------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------- */
 
 struct secret *
 aws_text(const struct secret *body, const char *path)

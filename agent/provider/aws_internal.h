@@ -58,7 +58,7 @@ int aws_ready(struct provider_conn *c, struct err *err);
 int aws_call(struct provider_conn *c, const char *op, const struct json *in,
     struct secret **ret, struct err *err);
 
-/* --- pure, fuzz targets ---------------------------------------------------- */
+/* --- pure, fuzz targets -------------------------------------------------- */
 
 /* aws_text(body, name, ret): the string at a gjson path; NULL when it is absent
  * or null. */

@@ -26,7 +26,7 @@ name_of(const struct provider_conn *c, const struct remote_ref *ref)
 	    ref->version[0] != '\0' ? ":" : "", ref->version));
 }
 
-/* --- reads ----------------------------------------------------------------- */
+/* --- reads --------------------------------------------------------------- */
 
 /* Parameter.Value of GetParameter; NULL when the answer has none. */
 static int
@@ -99,7 +99,7 @@ get(struct provider_conn *c, const struct remote_ref *ref,
 	return (0);
 }
 
-/* --- find ------------------------------------------------------------------ */
+/* --- find ---------------------------------------------------------------- */
 
 struct finding_some {
 	struct provider_conn *c;
@@ -205,7 +205,7 @@ find(struct provider_conn *c, const struct find_ref *ref, struct kv *ret,
 	return (rc);
 }
 
-/* --- many at once ---------------------------------------------------------- */
+/* --- many at once -------------------------------------------------------- */
 
 static void
 remember(struct provider_conn *c, const char *name, struct secret *value)

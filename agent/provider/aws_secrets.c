@@ -28,7 +28,7 @@ memo_key(const char *id, const char *version, int tags)
 	return (str_fmt("%s#%s#%s", id, version, tags ? "TAG" : "SECRET"));
 }
 
-/* --- reads ----------------------------------------------------------------- */
+/* --- reads --------------------------------------------------------------- */
 
 static int
 get_value(struct provider_conn *c, const char *id, const char *version,
@@ -131,7 +131,7 @@ get(struct provider_conn *c, const struct remote_ref *ref,
 	return (0);
 }
 
-/* --- find ------------------------------------------------------------------ */
+/* --- find ---------------------------------------------------------------- */
 
 struct finding_some {
 	struct provider_conn *c;
@@ -223,7 +223,7 @@ find(struct provider_conn *c, const struct find_ref *ref, struct kv *ret,
 	return (rc);
 }
 
-/* --- many at once ---------------------------------------------------------- */
+/* --- many at once -------------------------------------------------------- */
 
 /* Ids of one batch, and what came of them. */
 struct batch {

@@ -171,8 +171,8 @@ int provider_known(const char *name);
  */
 void provider_check(const struct store *store, struct findings *f);
 /* provider_refs(store, cb, arg): each Secret, ConfigMap, ServiceAccount and
- * account's token (kind OBJECT_TOKEN, with its audiences) that the store refers to; ns is ""
- * for referent authentication. */
+ * account's token (kind OBJECT_TOKEN, with its audiences) that the store refers
+ * to; ns is "" for referent authentication. */
 struct provider_ref {
 	const char *kind, *ns, *name;
 	const char *const *audiences;
