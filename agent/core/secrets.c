@@ -12,7 +12,6 @@
 
 /* Results of one fetch job come one by one: they share an apply job. */
 #define GATHER_MS 20
-#define ADOPT "nodeseal.dev/adopt"
 
 /* --- must it be written? -------------------------------------------------- */
 
@@ -233,11 +232,8 @@ secrets_item_add(struct apply *a, struct item *item, struct err *err)
 	m->name = item->name;
 	m->uid = e->es->meta.uid;
 	m->target = e->es->target_name;
-	m->last_hash = item->secret.known && item->secret.data_hash ?
-	    item->secret.data_hash : a->empty;
 	m->last_version = item->secret.known && item->secret.version ?
 	    item->secret.version : a->empty;
-	m->adopt = str_eq(strmap_get(e->es->meta.annotations, ADOPT), "true");
 	a->wrote[a->nitems] = (struct wrote){ .creation =
 	    (int)e->es->creation, .deleted = m->op == JOB_APPLY_DELETE,
 	    .target = str_dup(e->es->target_name) };

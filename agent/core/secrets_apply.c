@@ -91,8 +91,7 @@ send_request(struct apply *a, const uint8_t *child_key, struct err *err)
 {
 	cleanup_buf struct buf clear = BUF_SECRET(JOB_FRAME_MAX);
 	cleanup_buf struct buf sealed = BUF_PLAIN(JOB_FRAME_MAX);
-	struct job_apply m = { .server = a->empty,
-		.class_name = a->secrets->core->cfg->class_name };
+	struct job_apply m = { .server = a->empty };
 	size_t i, at = 0;
 	int rc = -1;
 

@@ -243,18 +243,16 @@ struct job_apply_item {
 	enum job_apply_op op;
 	char *ns, *name, *uid;	/* the ExternalSecret */
 	char *target;		/* the Secret */
-	char *last_hash;	/* of our last write here, "" none */
-	char *last_version;	/* resourceVersion that it answered, "" none: an
-				 * apply that answers with it was a no-op,
-				 * another one shows drift */
+	char *last_version;	/* resourceVersion that our last write here
+				 * answered, "" none: an apply that answers
+				 * with it was a no-op, another one shows
+				 * drift */
 	const uint8_t *payload;	/* model/payload.h; borrowed */
 	size_t payload_len;
-	uint8_t adopt;		/* its owner opens a foreign one (adopt) */
 };
 
 struct job_apply {
 	char *server;		/* as job_resolve */
-	char *class_name;
 	struct job_apply_item *items;
 	size_t nitems;
 };

@@ -157,7 +157,6 @@ void
 job_apply_write(const struct job_apply *m, struct buf *out)
 {
 	wire_str(out, m->server);
-	wire_str(out, m->class_name);
 	wire_u32(out, (uint32_t)m->nitems);
 	for (size_t i = 0; i < m->nitems; i++) {
 		const struct job_apply_item *v = &m->items[i];
@@ -167,11 +166,9 @@ job_apply_write(const struct job_apply *m, struct buf *out)
 		wire_str(out, v->name);
 		wire_str(out, v->uid);
 		wire_str(out, v->target);
-		wire_str(out, v->last_hash);
 		wire_str(out, v->last_version);
 		wire_bytes(out, v->payload,
 		    v->payload != NULL ? v->payload_len : 0);
-		wire_u8(out, v->adopt ? 1 : 0);
 	}
 }
 
@@ -183,11 +180,9 @@ get_apply_item(struct job_apply_item *v, struct wire *w)
 	v->name = job_get_text(w, NAME_MAX_LEN);
 	v->uid = job_get_text(w, NAME_MAX_LEN);
 	v->target = job_get_text(w, NAME_MAX_LEN);
-	v->last_hash = job_get_text(w, NAME_MAX_LEN);
 	v->last_version = job_get_text(w, NAME_MAX_LEN);
 	v->payload = wire_get_bytes(w, &v->payload_len);
-	v->adopt = wire_get_u8(w);
-	if (v->payload_len > JOB_ITEM_MAX || v->adopt > 1)
+	if (v->payload_len > JOB_ITEM_MAX)
 		w->bad = 1;
 }
 
@@ -200,8 +195,7 @@ job_apply_read(struct job_apply *m, const uint8_t *data, size_t len,
 	*m = (struct job_apply){ 0 };
 	wire_init(&w, data, len);
 	m->server = job_get_text(&w, NAME_MAX_LEN);
-	m->class_name = job_get_text(&w, NAME_MAX_LEN);
-	m->nitems = job_get_count(&w, JOB_ITEMS_MAX, 8 * sizeof(uint32_t) + 1);
+	m->nitems = job_get_count(&w, JOB_ITEMS_MAX, 7 * sizeof(uint32_t));
 	m->items = mem_array(m->nitems, sizeof(*m->items));
 	for (size_t i = 0; i < m->nitems; i++)
 		get_apply_item(&m->items[i], &w);
@@ -215,7 +209,6 @@ void
 job_apply_clear(struct job_apply *m)
 {
 	free(m->server);
-	free(m->class_name);
 	for (size_t i = 0; i < m->nitems; i++) {
 		struct job_apply_item *v = &m->items[i];
 
@@ -223,7 +216,6 @@ job_apply_clear(struct job_apply *m)
 		free(v->name);
 		free(v->uid);
 		free(v->target);
-		free(v->last_hash);
 		free(v->last_version);
 	}
 	free(m->items);

@@ -237,6 +237,16 @@ fail_update(struct run *run, const struct err *err, int why, int immutable)
 	run_failed(run, "SecretSyncedError", message, err);
 }
 
+/* What is merged into a Secret that nobody here has seen: whether the whole is
+ * valid, the API server will say. */
+static int
+is_part(const struct run *run)
+{
+	return (run->p->opts.targets_unknown &&
+	    (run->es->creation == ES_MERGE ||
+	    run->es->creation == ES_CREATE_OR_MERGE));
+}
+
 static void
 create(struct run *run, const struct kv *data)
 {
@@ -247,7 +257,7 @@ create(struct run *run, const struct kv *data)
 
 	ksecret_init(&s, r->target);
 	if (mutate(run, &s, 0, data, &err, &why) == -1 ||
-	    ksecret_validate(&s, NULL, &err) == -1) {
+	    (!is_part(run) && ksecret_validate(&s, NULL, &err) == -1)) {
 		fail_update(run, &err, why, 0);
 		ksecret_clear(&s);
 		return;

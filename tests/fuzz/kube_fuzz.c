@@ -75,7 +75,7 @@ static void
 metadata(enum job_apply_op op, const char *text, size_t len)
 {
 	struct job_apply_item item = { .op = op, .ns = ns, .name = es,
-		.uid = uid, .target = target, .last_hash = none,
+		.uid = uid, .target = target,
 		.last_version = none };
 	cleanup_buf struct buf patch = BUF_SECRET(4u << 20);
 	cleanup_buf struct buf body = BUF_SECRET(4u << 20);

@@ -229,8 +229,7 @@ send_apply(int fd, const struct json *req, const uint8_t *key)
 {
 	const struct json *list = json_get(req, "items"), *j;
 	size_t n = json_len(list);
-	struct job_apply m = { .server = text(req, "server"),
-		.class_name = str_dup("nodeseal") };
+	struct job_apply m = { .server = text(req, "server") };
 	struct buf *payloads = mem_array(n, sizeof(*payloads));
 	cleanup_buf struct buf out = BUF_SECRET(JOB_FRAME_MAX);
 	cleanup_buf struct buf box = BUF_PLAIN(JOB_FRAME_MAX);
@@ -246,7 +245,6 @@ send_apply(int fd, const struct json *req, const uint8_t *key)
 			.op = op_of(json_str(json_get(j, "op"))),
 			.ns = text(j, "namespace"), .name = text(j, "name"),
 			.uid = text(j, "uid"), .target = text(j, "target"),
-			.last_hash = str_dup(""),
 			.last_version = text(j, "lastVersion"),
 			.payload = (const uint8_t *)p->data,
 			.payload_len = p->len };

@@ -35,7 +35,7 @@ struct world {
 	char *wanted;		/* "Kind/ns/name[:audiences][@pod|@node] " … */
 	const char *deny;	/* this name cannot be resolved */
 	struct job_apply_item last;
-	char last_target[64], last_hash[64], last_version[64];
+	char last_target[64], last_version[64];
 	char last_value[64];
 	int version;		/* of Secrets: "v1", … */
 	enum job_applied_outcome outcome;
@@ -411,7 +411,6 @@ apply_note(const struct job_apply_item *m)
 
 	w.last = *m;
 	snprintf(w.last_target, sizeof(w.last_target), "%s", m->target);
-	snprintf(w.last_hash, sizeof(w.last_hash), "%s", m->last_hash);
 	snprintf(w.last_version, sizeof(w.last_version), "%s",
 	    m->last_version);
 	w.last_value[0] = '\0';

@@ -456,9 +456,9 @@ static struct job_apply_item
 sample_apply(char *text, const uint8_t *payload, size_t len)
 {
 	return ((struct job_apply_item){ .op = JOB_APPLY_MERGE, .ns = text,
-		.name = text, .uid = text, .target = text, .last_hash = text,
-		.last_version = text, .payload = payload, .payload_len = len,
-		.adopt = 1 });
+		.name = text, .uid = text, .target = text,
+		.last_version = text, .payload = payload,
+		.payload_len = len });
 }
 
 static void
@@ -468,19 +468,17 @@ test_apply(void **state)
 	uint8_t payload[] = { 9, 8 };
 	struct job_apply_item items[] = { sample_apply(text, payload, 2),
 		sample_apply(no, NULL, 0) };
-	struct job_apply a = { text, no, items, 2 }, b;
+	struct job_apply a = { text, items, 2 }, b;
 	cleanup_buf struct buf out = BUF_SECRET(4096);
 
 	(void)state;
 	items[1].op = JOB_APPLY_DELETE;
-	items[1].adopt = 0;
 	job_apply_write(&a, &out);
 	assert_int_equal(job_apply_read(&b, (uint8_t *)out.data, out.len,
 	    NULL), 0);
 	assert_int_equal(b.nitems, 2);
 	assert_int_equal(b.items[0].op, JOB_APPLY_MERGE);
 	assert_string_equal(b.items[0].last_version, "text");
-	assert_int_equal(b.items[0].adopt, 1);
 	/* Borrowed, not copied: the plaintext has one home. */
 	assert_true((const char *)b.items[0].payload > out.data &&
 	    (const char *)b.items[0].payload < out.data + out.len);

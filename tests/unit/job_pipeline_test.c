@@ -27,10 +27,9 @@
 
 /* Run the ExternalSecret "es" of some YAML. */
 static void
-run_with(const char *text, int unclassed, struct pipeline_result *r)
+run_opts(const char *text, const struct pipeline_options *opts,
+    struct pipeline_result *r)
 {
-	struct pipeline_options opts = { "nodeseal", unclassed, 0, 0, "", "",
-		0, 0, 0 };
 	struct yaml_docs docs = { 0 };
 	struct objects objects;
 	struct pipeline *p;
@@ -42,10 +41,19 @@ run_with(const char *text, int unclassed, struct pipeline_result *r)
 		assert_int_equal(objects_put(&objects,
 		    STEAL(docs.v[i].root), NS, NULL), 0);
 	yaml_docs_clear(&docs);
-	p = pipeline_new(&opts, &objects);
+	p = pipeline_new(opts, &objects);
 	pipeline_run(p, NS, "es", r);
 	pipeline_free(p);
 	objects_clear(&objects);
+}
+
+static void
+run_with(const char *text, int unclassed, struct pipeline_result *r)
+{
+	struct pipeline_options opts = { "nodeseal", unclassed, 0, 0, "", "",
+		0, 0, 0 };
+
+	run_opts(text, &opts, r);
 }
 
 static void
@@ -441,6 +449,49 @@ group_setup(void **state)
 	return (http_global(NULL));
 }
 
+/* In a cluster nobody reads what is in a target: the result is our part of
+ * it, which alone need not be a valid Secret. */
+static void
+test_targets_unknown(void **state)
+{
+	static const struct {
+		const char *creation, *type;
+		enum job_outcome outcome;
+		int has;
+	} rows[] = {
+		{ "Owner", "Opaque", JOB_READY, 1 },
+		{ "Orphan", "Opaque", JOB_READY, 1 },
+		{ "Merge", "Opaque", JOB_READY, 1 },
+		{ "CreateOrMerge", "Opaque", JOB_READY, 1 },
+		{ "None", "Opaque", JOB_UNCHANGED_NONE, 0 },
+		{ "Owner", "kubernetes.io/tls", JOB_FAILED, 0 },
+		{ "Merge", "kubernetes.io/tls", JOB_READY, 1 },
+		{ "CreateOrMerge", "kubernetes.io/tls", JOB_READY, 1 },
+	};
+	struct pipeline_options opts = { "nodeseal", 1, 0, 0, "", "", 0, 1,
+		1 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		cleanup_free char *text = str_fmt(STORE "apiVersion: v1\n"
+		    "kind: Secret\nmetadata: {name: es}\nstringData: {x: y}\n"
+		    "---\n" ES_HEAD REF DATA "  target:\n    creationPolicy: "
+		    "%s\n    template: {type: %s}\n", rows[i].creation,
+		    rows[i].type);
+		struct pipeline_result r;
+
+		run_opts(text, &opts, &r);
+		assert_int_equal(r.outcome, rows[i].outcome);
+		assert_int_equal(r.has_secret, rows[i].has);
+		if (r.has_secret) {
+			has(&r, "k", "v");
+			assert_int_equal(kv_len(&r.data), 1);
+			assert_string_equal(r.type, rows[i].type);
+		}
+		pipeline_result_clear(&r);
+	}
+}
+
 int
 main(void)
 {
@@ -458,6 +509,7 @@ main(void)
 		cmocka_unit_test(test_set_aside),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_generators),
+		cmocka_unit_test(test_targets_unknown),
 	};
 
 	return (cmocka_run_group_tests(tests, group_setup, NULL));
