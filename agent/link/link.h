@@ -65,11 +65,11 @@ void link_listed(struct link *l);
 
 /* --- objects.c: lists that core has of the API server ------------------- */
 /* objects_new: ${ns} "" for all.  A kind that is ${optional} does not keep the
- * agent from being ready where its CRD is missing. */
+ * agent from being ready where its CRD is missing or RBAC refuses it. */
 struct objects *objects_new(struct link *l, const char *kind, const char *ns,
     int optional);
 void objects_free(struct objects *o);	/* LINK_UNWATCHED */
-int objects_ready(const struct objects *o);	/* told, or known missing */
+int objects_ready(const struct objects *o);	/* told, or cannot be had */
 
 /* --- scope.c: the namespaces that matter here --------------------------- */
 struct scopes *scopes_new(struct link *l);

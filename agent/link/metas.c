@@ -136,7 +136,11 @@ metas_want(struct metas *m, const char *kind, const char *ns,
     const char *name, int on)
 {
 	cleanup_free char *key = str_fmt("%s/%s/%s", kind, ns, name);
+#ifdef WEAKEN_LINK_META
+	struct watch_spec spec = { .ns = ns };
+#else
 	struct watch_spec spec = { .ns = ns, .meta = 1 };
+#endif
 	struct meta *w;
 
 	if (!on) {

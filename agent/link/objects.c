@@ -16,7 +16,7 @@ struct objects {
 	const struct kube_resource *resource;
 	char *ns;
 	char *key;		/* of its problem */
-	int optional, missing;
+	int optional;
 	int told;		/* LINK_LISTED */
 	struct watch *watch;
 };
@@ -38,8 +38,10 @@ changed(const struct buf *text, uint8_t known[static HALF])
 	uint8_t now[SHA3_224_LEN];
 
 	digest(text, now);
+#ifndef WEAKEN_LINK_UNCHANGED
 	if (memcmp(known, now, HALF) == 0)
 		return (0);
+#endif
 	memcpy(known, now, HALF);
 	return (1);
 }
@@ -196,10 +198,7 @@ told(struct objects *o)
 static void
 on_listed(void *arg)
 {
-	struct objects *o = arg;
-
-	o->missing = 0;
-	told(o);
+	told(arg);
 }
 
 static void
@@ -212,14 +211,13 @@ on_problem(void *arg, const struct err *err)
 		outbox_problem(o->l->out, o->key, NULL);
 		return;
 	}
-	if (err->kind == ERR_NOTFOUND) {
-		o->missing = 1;
+	if (err->kind == ERR_NOTFOUND)
 		text = str_fmt("there is no kind %s in %s: install its "
 		    "CustomResourceDefinition (crds/)", o->resource->kind,
 		    o->resource->group);
-	}
 	outbox_problem(o->l->out, o->key, text != NULL ? text : err_msg(err));
-	if (o->missing && o->optional)
+	if (o->optional && (err->kind == ERR_NOTFOUND ||
+	    err->kind == ERR_DENIED))
 		told(o);
 }
 

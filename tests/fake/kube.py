@@ -105,12 +105,15 @@ class FakeKube:
         if self.certs is None:
             with certificates() as certs:
                 self.certs = [open(f"{certs}/{n}", "rb").read() for n in (
-                    "server.pem", "server.key", "ca.pem")]
+                    "server.pem", "server.key", "ca.pem", "client.pem",
+                    "client.key")]
         self.ca = self.certs[2]
         with tempfile.NamedTemporaryFile() as f:
             f.write(self.certs[0] + self.certs[1])
             f.flush()
             context.load_cert_chain(f.name)
+        context.load_verify_locations(cadata=self.ca.decode())
+        context.verify_mode = ssl.CERT_OPTIONAL
         self.server = Server(("127.0.0.1", self.port),
                              type("H", (Handler,), {"kube": self}))
         self.server.socket = context.wrap_socket(
@@ -125,13 +128,19 @@ class FakeKube:
         self.server.shutdown()
         self.server.server_close()
 
-    def kubeconfig(self, token="good", **user):
+    def certificate(self):
+        """The user of a kubeconfig with a client certificate."""
+        return {"client-certificate-data":
+                base64.b64encode(self.certs[3]).decode(),
+                "client-key-data": base64.b64encode(self.certs[4]).decode()}
+
+    def kubeconfig(self, token="good", host="127.0.0.1", cluster=None, **user):
         return json.dumps({
             "apiVersion": "v1", "kind": "Config", "current-context": "c",
             "clusters": [{"name": "c", "cluster": {
-                "server": f"https://127.0.0.1:{self.port}",
+                "server": f"https://{host}:{self.port}",
                 "certificate-authority-data":
-                    base64.b64encode(self.ca).decode()}}],
+                    base64.b64encode(self.ca).decode(), **(cluster or {})}}],
             "users": [{"name": "u", "user": user or {"token": token}}],
             "contexts": [{"name": "c", "context": {"cluster": "c",
                                                    "user": "u"}}]})
@@ -246,7 +255,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if fault == "cut":
             self.close_connection = True
             return None
-        if token not in k.tokens:
+        known = token in k.tokens or (not token and
+                                      self.connection.getpeercert())
+        if not known:
             return self.send(401, status(401, "Unauthorized", "Unauthorized"))
         if r.path == "/version":
             return self.send(200, {"major": "1", "minor": "33+"})

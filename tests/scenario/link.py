@@ -246,6 +246,26 @@ def test_large_and_strange_objects():
             assert not c.problems, c.problems
 
 
+def test_answers_are_bounded():
+    """40 MiB for a list, and an event without an end."""
+    with server() as k:
+        junk = json.dumps({"items": [], "x": "x" * (40 * MIB)}).encode()
+        k.fault = lambda r: (200, (), junk) if r.plural == "secretstores" \
+            and r.verb == "list" else None
+        with LinkCore(k.kubeconfig()) as c:
+            has(c, "db")
+            c.until(lambda: c.problems or ("SecretStore", "shop") in c.listed)
+            assert "larger than" in str(c.problems), c.problems
+            k.fault = lambda r: None
+            ready(c, 40)
+            before = c.memory()
+            for _, q in list(k.watchers):
+                q.put(b"x" * (40 * MIB))
+            es(k, "after", quiet=True)
+            has(c, "after")
+            assert c.memory() < before + 20 * MIB
+
+
 def test_watch_cut_in_the_middle():
     with server() as k, LinkCore(k.kubeconfig()) as c:
         ready(c)
@@ -408,6 +428,43 @@ def test_token():
         c.until(lambda: ("ExternalSecret", "shop", "after") in c.objects, 30)
         assert c.states[-1][0] == 1
         assert "good" not in c.log() and "new" not in c.log()
+
+
+def test_names_and_certificates():
+    """A name that is looked up, in the sandbox; a client certificate; a
+    certificate for another name; one that nobody vouches for."""
+    with server() as k:
+        with LinkCore(k.kubeconfig(host="localhost")) as c:
+            ready(c)
+        with LinkCore(k.kubeconfig(**k.certificate())) as c:
+            ready(c)
+            k.forget()
+            c.want("edge")
+            c.until(lambda: ("SecretStore", "edge") in c.listed)
+        with LinkCore(k.kubeconfig(cluster={
+                "tls-server-name": "localhost"})) as c:
+            ready(c)
+        with LinkCore(k.kubeconfig(cluster={
+                "tls-server-name": "other.example"})) as c:
+            c.until(lambda: c.states and "certificate" in c.states[-1][2])
+            assert not c.synced and not c.pods
+        with LinkCore(k.kubeconfig(cluster={
+                "certificate-authority-data": None})) as c:
+            c.until(lambda: c.states and "certificate" in c.states[-1][2])
+
+
+def test_rights():
+    """What the kernel says of the process."""
+    with server() as k, LinkCore(k.kubeconfig()) as c:
+        ready(c)
+        with open(f"/proc/{c.process.pid}/status", encoding="utf-8") as f:
+            said = dict(line.split(":\t", 1) for line in f)
+        assert said["NoNewPrivs"].strip() == "1"
+        assert said["Seccomp"].strip() == "2" or "asan" in str(c.args)
+        assert int(said["CapEff"], 16) == int(said["CapBnd"], 16) == 0
+        with open(f"/proc/{c.process.pid}/limits", encoding="utf-8") as f:
+            (core,) = [line for line in f if line.startswith("Max core")]
+        assert core.split()[4:6] == ["0", "0"], core
 
 
 def test_no_redirect():
