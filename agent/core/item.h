@@ -102,7 +102,9 @@ struct item {
 	enum item_gone gone;
 	struct due age_due;
 	struct content *content;	/* NULL: nothing is cached */
-	int64_t lease_since;	/* see core/lease.c, wall ms; 0 none */
+	/* See core/lease.c, wall ms, 0 none: the first word that was taken
+	 * before any look of our own; the last that was another's. */
+	int64_t lease_since, shared_at;
 	struct item_secret secret;
 };
 

@@ -29,15 +29,22 @@ item_makes_files(const struct item *item)
 	return (has_claim(item, "csi:") || has_claim(item, "host:"));
 }
 
+struct word {
+	struct link_lease m;
+	int64_t at;	/* wall ms; refreshTime has whole seconds */
+};
+
 struct leases {
-	struct strmap *by_key;	/* item key -> struct link_lease */
+	struct strmap *by_key;	/* item key -> struct word */
 };
 
 static void
-lease_free(void *p)
+word_free(void *p)
 {
-	link_lease_clear(p);
-	free(p);
+	struct word *w = p;
+
+	link_lease_clear(&w->m);
+	free(w);
 }
 
 struct leases *
@@ -45,7 +52,7 @@ leases_new(void)
 {
 	struct leases *l = mem_alloc(sizeof(*l));
 
-	l->by_key = strmap_new(lease_free);
+	l->by_key = strmap_new(word_free);
 	return (l);
 }
 
@@ -63,11 +70,20 @@ lease_take(struct core *c, struct link_lease *m)
 {
 	cleanup_free char *key = str_fmt("%s/%s", m->ns, m->name);
 	struct item *item = strmap_get(c->items, key);
+	int64_t wall = schedule_wall(c->schedule);
+	struct word *w = mem_alloc(sizeof(*w));
 
-	strmap_put(c->leases->by_key, key, mem_dup(m, sizeof(*m)));
+	w->m = *m;
 	memset(m, 0, sizeof(*m));
-	if (item)
-		sync_lease(c, item);
+	w->at = w->m.refreshed_at;
+	if (wall > w->at)
+		w->at = wall < w->at + 999 ? wall : w->at + 999;
+	strmap_put(c->leases->by_key, key, w);
+	if (!item)
+		return;
+	if (w->m.refreshed_at > item->synced_at)
+		item->shared_at = wall;
+	sync_lease(c, item);
 }
 
 void
@@ -80,7 +96,10 @@ lease_drop(struct core *c, const char *key)
 const struct link_lease *
 lease_of(const struct core *c, const char *key)
 {
-	return (c->leases ? strmap_get(c->leases->by_key, key) : NULL);
+	const struct word *w = c->leases ? strmap_get(c->leases->by_key,
+	    key) : NULL;
+
+	return (w ? &w->m : NULL);
 }
 
 /* Somebody wrote the Secret from the object as it is now, later than we. */
@@ -149,6 +168,30 @@ impatient(const struct item *item)
 	return (item->waits_since + LEASE_PATIENCE_MS);
 }
 
+/* Of the time by which a refresh may come early, who has not looked for longer
+ * takes an earlier part: three tenths of it by chance, the rest by his turn,
+ * half an interval (he was the last) to two and a half. */
+static uint32_t
+share(int64_t since, int64_t interval, uint32_t random)
+{
+	double turn = ((double)since / (double)interval - 0.5) / 2;
+
+	turn = turn < 0 ? 0 : turn > 1 ? 1 : turn;
+	return ((uint32_t)(0.7 * turn * UINT32_MAX + 0.3 * random));
+}
+
+uint32_t
+lease_random(const struct core *c, const struct item *item,
+    const struct entry *e, uint32_t random)
+{
+	int64_t since = schedule_wall(c->schedule) - item->shared_at;
+
+	if (!item->shared_at || e->es->refresh_interval_ms <= 0 ||
+	    since > times(e->es->refresh_interval_ms, LEASE_TRUST + 1))
+		return (random);
+	return (share(0, e->es->refresh_interval_ms, random));
+}
+
 int64_t
 lease_due(const struct core *c, struct item *item, const struct entry *e,
     uint32_t random)
@@ -156,22 +199,21 @@ lease_due(const struct core *c, struct item *item, const struct entry *e,
 	const struct link_lease *m = lease_of(c, item->key);
 	int64_t now = schedule_now(c->schedule);
 	int64_t wall = schedule_wall(c->schedule);
-	int64_t interval, own, last, due;
+	int64_t interval, own, last, due, at;
 
 	if (!counts(c, item, e))
 		return (0);
 	interval = e->es->refresh_interval_ms;
+	at = ((const struct word *)strmap_get(c->leases->by_key,
+	    item->key))->at;
 	own = own_look(c, item);
 	if (!own && !item->lease_since)
 		item->lease_since = wall;
 	last = own ? own + times(interval, LEASE_TRUST) :
 	    item->lease_since + times(interval, LEASE_TRUST - 1);
-	/* Who has passed twice takes the earlier half. */
-	random >>= 1;
-	if (m->refreshed_at - own > interval + interval / 2)
-		random |= UINT32_C(1) << 31;
-	due = refresh_due_ms(e->es, m->synced_version, m->refreshed_at, wall);
-	due = schedule_early_ms(e->es, m->refreshed_at, due, random);
+	due = refresh_due_ms(e->es, m->synced_version, at, wall);
+	due = schedule_early_ms(e->es, at, due, share(at - own, interval,
+	    random));
 #ifdef WEAKEN_LEASE_TRUST
 	last = due;
 #endif

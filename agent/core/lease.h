@@ -13,8 +13,8 @@
  *
  * A node passes only what it holds for pods' Secrets: who projects files reads
  * for himself.  It goes without a look of its own for two intervals at most.
- * Turns go round: of the 10 % by which refreshes come early, the earlier half
- * belongs to those who have passed twice.
+ * Turns go round: of the 10 % by which refreshes come early, the earlier part
+ * belongs to who has not looked for longer.
  */
 #define LEASE_TRUST 3		/* intervals after the own last attempt */
 /* A pod that has not started within this time may be waiting for a Secret that
@@ -41,7 +41,12 @@ const struct link_lease *lease_of(const struct core *c, const char *key);
 int64_t lease_due(const struct core *c, struct item *item,
     const struct entry *e, uint32_t random);
 
-/* lease_is_newer(item, e): another node has written the Secret after our last
+/* lease_random(c, item, e, random): the chance by which our own refresh comes
+ * early: less of it when others share the object, whose turn is next. */
+uint32_t lease_random(const struct core *c, const struct item *item,
+    const struct entry *e, uint32_t random);
+
+/* lease_is_newer(c, item, e): another node has written the Secret after our last
  * refresh: what we hold is not to be written over it. */
 int lease_is_newer(const struct core *c, const struct item *item,
     const struct entry *e);

@@ -145,7 +145,8 @@ next_attempt(struct core *c, struct item *item, const struct entry *e)
 		return (CLAIM_FOREVER);
 	if (due <= wall)
 		return (now);
-	due = schedule_early_ms(e->es, last, due, random);
+	due = schedule_early_ms(e->es, last, due, lease_random(c, item, e,
+	    random));
 	return (due - wall > INT64_MAX - now ? CLAIM_FOREVER :
 	    now + (due - wall));
 }

@@ -49,6 +49,12 @@ def unbind(c, *tiers, ns="default"):
                   f"{DAEMONSET}/bind/{t}.yaml")
 
 
+def other_node(c, name):
+    """A Node without a machine: pods can be bound to it, and nothing runs."""
+    c.apply({"apiVersion": "v1", "kind": "Node", "metadata": {
+        "name": name, "labels": {"kubernetes.io/hostname": name}}})
+
+
 def holder(c, name):
     """A pod of the agent's account on that Node, for its token; on a Node
     without a kubelet it never runs."""
