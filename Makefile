@@ -187,7 +187,8 @@ run-tests:
 		$(SCENARIOS) $(if $(filter release,$(FLAVOUR)),$(SOURCE_TESTS))
 # About the sources and the products, not about a flavour.
 SOURCE_TESTS := tests/lib/floors_test.py tests/lib/controls_test.py \
-	tests/lib/monitoring_test.py tests/lib/bench_test.py
+	tests/lib/monitoring_test.py tests/lib/seccomp_test.py \
+	tests/lib/bench_test.py
 
 test-asan:
 	$(DEPS) build test

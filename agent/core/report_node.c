@@ -220,6 +220,7 @@ report_nodeseal(const struct core *c)
 	json_set_str(o, "class", c->cfg->class_name);
 	json_set_str(o, "mode", c->cfg->manifests ? "manifests" : "cluster");
 	json_set_str(o, "keySource", state_key_source(c));
+	json_set_str(o, "keyStrength", state_key_strength(c));
 	json_set_str(o, "memoryProtection", keys_degraded(c->keys) ?
 	    "degraded" : "full");
 	json_set_str(o, "observedAt", now);

@@ -5,7 +5,9 @@ privileged and one that may nothing.  Over a folder of manifests, in a ConfigMap
 import contextlib
 import json
 import os
+import shutil
 import sys
+import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../lib"))
@@ -13,7 +15,7 @@ sys.path.insert(0, HERE)
 from cluster import main, wait  # noqa: E402
 from image import ARCHIVE  # noqa: E402
 from pods import drivers, mounts, objects, pod, running, volume  # noqa: E402
-from scenario import DRIVER  # noqa: E402
+from scenario import DRIVER, ROOT  # noqa: E402
 from tiers import SYSTEM, overlay, without_daemonset  # noqa: E402
 
 # A change of a ConfigMap reaches the pod with the next sync of the kubelet.
@@ -32,9 +34,10 @@ class ConfigMap:
                       "data": {name: text}})
 
 
-def daemonset(c):
-    """The DaemonSet of overlay files, over a folder instead of the API."""
-    (text,) = [d for d in overlay("files").split("---\n")
+def daemonset(c, text=None):
+    """The DaemonSet of overlay files (or of what kustomize printed), over a
+    folder instead of the API."""
+    (text,) = [d for d in (text or overlay("files")).split("---\n")
                if "\nkind: DaemonSet\n" in d]
     ds = json.loads(c.kubectl("create", "--dry-run=client", "-o", "json",
                               "-f", "-", stdin=text))
@@ -121,6 +124,33 @@ def test_agent_pod_is_replaced_while_pods_run(c):
         with running(c, pod(c, "later")):
             assert c.exec("later", "cat", "/secrets/password") == "n3w"
     wait(lambda: not mounts(path), 10)
+
+
+def test_under_its_own_seccomp_profile(c):
+    """As components/seccomp puts it: everything works, nothing is missing."""
+    place = "/var/lib/kubelet/seccomp/nodeseal"
+    os.makedirs(place, exist_ok=True)
+    shutil.copy(os.path.join(ROOT, "daemonset/seccomp/agent.json"), place)
+    with installed(c):
+        with tempfile.TemporaryDirectory(dir="/tmp") as d:
+            to = os.path.relpath(f"{ROOT}/daemonset", d)
+            with open(f"{d}/kustomization.yaml", "w", encoding="utf-8") as f:
+                f.write(f"resources: [{to}/overlays/files]\n"
+                        f"components: [{to}/components/seccomp]\n")
+            text = c.kubectl("kustomize", d)
+        old = agent_pod(c)
+        c.apply(daemonset(c, text))
+        wait(lambda: not c.exists(f"/api/v1/namespaces/{SYSTEM}/pods/{old}"),
+             60)
+        profile = [x for x in c.pod(agent_pod(c), SYSTEM)["spec"][
+            "containers"] if x["name"] == "agent"][0]["securityContext"][
+                "seccompProfile"]
+        assert profile["type"] == "Localhost", profile
+        wait(lambda: (status(c) or {}).get("ready"), 60)
+        with running(c, pod(c, "confined")):
+            assert c.exec("confined", "cat", "/secrets/user") == "admin"
+        s = status(c)
+        assert s["degraded"] == [] and s["memoryProtection"] == "full", s
 
 
 def test_what_the_containers_hold(c):

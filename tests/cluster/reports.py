@@ -161,10 +161,10 @@ def test_the_nodeseal_and_its_columns(c):
         assert condition(found)["status"] == "True", found
         head, row = c.kubectl("get", "nodeseals").splitlines()
         assert head.split() == ["NAME", "READY", "LIVE", "STALE", "FAILED",
-                                "VOLUMES", "KEY", "PROTECTION", "OLDEST",
-                                "AGE"], head
-        assert row.split()[:7] == ["node1", "true", "1", "0", "1", "0",
-                                   "file"], row
+                                "VOLUMES", "KEY", "STRENGTH",
+                                "PROTECTION", "OLDEST", "AGE"], head
+        assert row.split()[:8] == ["node1", "true", "1", "0", "1", "0",
+                                   "file", "ObfuscationOnly"], row
         assert "s3cr3t-v4lue" not in json.dumps(found)
 
 
