@@ -117,7 +117,7 @@ main(int argc, char **argv)
 	cleanup_err struct err err = ERR_INIT;
 	struct echo e = { strmap_new(free) };
 	const struct csi_backend backend = { &e, publish, unpublish, stats,
-	    ready, registered, NULL };
+	    ready, registered, NULL, NULL };
 	struct csi_config config = { CSI_DRIVER, "node-1", NULL, "test", NULL };
 	struct csi_server *s;
 	struct loop *loop = loop_new(&err);
