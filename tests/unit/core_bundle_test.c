@@ -118,8 +118,9 @@ write_one(const char *value, const char *annotations)
 	static char kind[] = "ExternalSecret", ns[] = "default",
 	    name[] = "app";
 	cleanup_free char *head = str_fmt("{\"apiVersion\":\"external-secrets."
-	    "io/v1\",\"kind\":\"ExternalSecret\",\"metadata\":{\"name\":\"app\","
-	    "\"namespace\":\"default\",\"annotations\":{%s}},\"spec\":{"
+	    "io/v1\",\"kind\":\"ExternalSecret\",\"metadata\":{"
+	    "\"name\":\"app\",\"namespace\":\"default\","
+	    "\"annotations\":{%s}},\"spec\":{"
 	    "\"refreshInterval\":\"1h\",\"secretStoreRef\":{\"name\":\"s\"},"
 	    "\"data\":[{\"secretKey\":\"k\",\"remoteRef\":{\"key\":\"k\"}}]}}",
 	    annotations);
