@@ -39,6 +39,7 @@ struct api {
 	struct api_calls waiting, sent;
 	struct loop_timer *pump;
 	int held;			/* nothing is sent before pump */
+	int64_t heard_at;		/* boot ms; of the server */
 	unsigned failures;		/* in a row: no answer at all */
 	int connected, told;
 	char *problem;			/* as it was told */
@@ -141,6 +142,14 @@ tell(struct api *a, const char *problem)
 	a->events.state(a->events.arg, problem);
 }
 
+static void
+heard(struct api *a)
+{
+	a->heard_at = now_ms();
+	a->failures = 0;
+	tell(a, NULL);
+}
+
 /* Nobody speaks for a while. */
 static void
 hold(struct api *a, uint32_t wait_ms)
@@ -169,7 +178,9 @@ away(struct api *a, const struct err *err)
 	/* Perhaps the cluster's CA is another one by now. */
 	if (err->kind == ERR_DENIED)
 		account_refresh(a, ACCOUNT_AGAIN_MS);
-	tell(a, err_msg(err));
+	/* One answer that did not come in time is not the server's end. */
+	if (err->sys != ETIMEDOUT || now_ms() - a->heard_at >= TIMEOUT_MS)
+		tell(a, err_msg(err));
 }
 
 static void
@@ -244,10 +255,8 @@ on_head(void *arg, int status)
 {
 	struct api *a = ((struct api_call *)arg)->a;
 
-	if (status != 200)
-		return;
-	a->failures = 0;
-	tell(a, NULL);
+	if (status == 200)
+		heard(a);
 }
 
 static void
@@ -255,6 +264,7 @@ on_line(void *arg, const char *text, size_t len)
 {
 	struct api_call *c = arg;
 
+	c->a->heard_at = now_ms();
 	c->h->line(c->arg, text, len);
 }
 
@@ -276,10 +286,8 @@ on_done(void *arg, const struct http_response *r, const struct err *err)
 	if (r->status == 401) {
 		if (unauthorized(a, c))
 			return;
-	} else {
-		a->failures = 0;
-		tell(a, NULL);
-	}
+	} else
+		heard(a);
 	if (r->status == 429 || (r->status == 503 && r->retry_after_ms > 0))
 		hold(a, retry_jitter_ms(0, r->retry_after_ms < 1000 ? 1000 :
 		    r->retry_after_ms > PATIENCE_MAX_MS ? PATIENCE_MAX_MS :

@@ -43,6 +43,11 @@ struct http_async {
 	uint32_t connect_timeout_ms, timeout_ms;
 	struct call_list calls;
 	struct call_list late;		/* to be added or taken out */
+	/* The one that has no connection yet.  libcurl (7.88) opens a new one
+	 * for each request that comes while the next one's is on its way, so
+	 * they come one after another; on an open connection that takes no
+	 * time. */
+	struct http_call *opening;
 	int inside;			/* curl is calling us */
 	int turning, freed;		/* freed in a callback: at its end */
 };
@@ -242,6 +247,8 @@ static void
 call_free(struct http_call *c)
 {
 	TAILQ_REMOVE(c->late ? &c->a->late : &c->a->calls, c, next);
+	if (c->a->opening == c)
+		c->a->opening = NULL;
 	if (c->started)
 		curl_multi_remove_handle(c->a->multi, c->curl);
 	curl_easy_cleanup(c->curl);
@@ -300,23 +307,42 @@ call_done(struct http_call *c, CURLcode code)
 	free(r.content_type);
 }
 
-/* What curl's callbacks were not allowed to do at once. */
-static void
+/* What curl's callbacks were not allowed to do at once.  Nonzero when a call
+ * was added. */
+static int
 settle(struct http_async *a)
 {
-	struct http_call *c;
+	struct http_call *c, *next;
 
-	while ((c = TAILQ_FIRST(&a->late)) != NULL) {
-		if (c->cancelled) {
+	for (c = TAILQ_FIRST(&a->late); c != NULL; c = next) {
+		next = TAILQ_NEXT(c, next);
+		if (c->cancelled)
 			call_free(c);
-			continue;
-		}
-		TAILQ_REMOVE(&a->late, c, next);
-		TAILQ_INSERT_TAIL(&a->calls, c, next);
-		c->late = 0;
-		c->started = 1;
-		curl_multi_add_handle(a->multi, c->curl);
 	}
+	if (a->opening != NULL || (c = TAILQ_FIRST(&a->late)) == NULL)
+		return (0);
+	TAILQ_REMOVE(&a->late, c, next);
+	TAILQ_INSERT_TAIL(&a->calls, c, next);
+	c->late = 0;
+	c->started = 1;
+	a->opening = c;
+	curl_multi_add_handle(a->multi, c->curl);
+	return (1);
+}
+
+static int
+on_connected(void *arg, char *peer_ip, char *own_ip, int peer_port,
+    int own_port)
+{
+	struct http_call *c = arg;
+
+	(void)peer_ip;
+	(void)own_ip;
+	(void)peer_port;
+	(void)own_port;
+	if (c->a->opening == c)
+		c->a->opening = NULL;
+	return (CURL_PREREQFUNC_OK);
 }
 
 static struct http_call *
@@ -336,6 +362,18 @@ next_done(struct http_async *a, CURLcode *ret)
 	return (c);
 }
 
+/* Callbacks have run: they may have freed everything, or left room for the
+ * next call, which curl's timer then goes on with. */
+static void
+turned(struct http_async *a)
+{
+	a->turning = 0;
+	if (a->freed)
+		http_async_free(a);
+	else
+		settle(a);
+}
+
 static void
 turn(struct http_async *a, curl_socket_t s, int events)
 {
@@ -344,15 +382,16 @@ turn(struct http_async *a, curl_socket_t s, int events)
 	int running;
 
 	a->turning = 1;
-	a->inside = 1;
-	curl_multi_socket_action(a->multi, s, events, &running);
-	a->inside = 0;
-	settle(a);
+	do {
+		a->inside = 1;
+		curl_multi_socket_action(a->multi, s, events, &running);
+		a->inside = 0;
+		s = CURL_SOCKET_TIMEOUT;
+		events = 0;
+	} while (settle(a));
 	while (!a->freed && (c = next_done(a, &code)) != NULL)
 		call_done(c, code);
-	a->turning = 0;
-	if (a->freed)
-		http_async_free(a);
+	turned(a);
 }
 
 /* --- the start of a call -------------------------------------------------- */
@@ -362,9 +401,12 @@ static void
 on_head_late(void *arg)
 {
 	struct http_call *c = arg;
+	struct http_async *a = c->a;
 
 	c->head_late = 1;
+	a->turning = 1;
 	call_done(c, CURLE_OPERATION_TIMEDOUT);
+	turned(a);
 }
 
 static void
@@ -408,6 +450,8 @@ set_request(struct http_call *c, const struct http_async_request *req)
 		curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, req->method);
 	curl_easy_setopt(h, CURLOPT_ERRORBUFFER, c->detail);
 	curl_easy_setopt(h, CURLOPT_PRIVATE, c);
+	curl_easy_setopt(h, CURLOPT_PREREQFUNCTION, on_connected);
+	curl_easy_setopt(h, CURLOPT_PREREQDATA, c);
 	curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(h, CURLOPT_WRITEDATA, c);
 	curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, on_head);
@@ -494,7 +538,11 @@ http_async_cancel(struct http_call *c)
 	if (c == NULL)
 		return;
 	if (!c->a->inside) {
+		struct http_async *a = c->a;
+
 		call_free(c);
+		if (!a->turning)
+			settle(a);
 		return;
 	}
 	c->cancelled = 1;

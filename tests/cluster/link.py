@@ -164,6 +164,27 @@ def test_one_connection(c):
     assert not [a for a in asked if a[1] in ("secrets", "configmaps")], asked
 
 
+def test_many_namespaces(c):
+    """More watches than one connection of HTTP/2 may carry."""
+    with linked(c) as k:
+        k.until(lambda: k.synced, 20)
+        before = k.memory()
+        for i in range(80):
+            k.want(f"n{i}")
+        k.until(lambda: len([x for x in k.listed if x[0] in (
+            "ExternalSecret", "SecretStore")]) >= 160, 30)
+        since = len(c.audit(AGENT))
+        c.namespace("n79")
+        c.apply(external_secret("x", "n79"))
+        k.until(lambda: ("ExternalSecret", "n79", "x") in k.objects)
+        time.sleep(1)
+        assert len(connections(k)) <= 4, len(connections(k))
+        # They stay where they are.
+        assert len(c.audit(AGENT)) - since < 200
+        print(f"# 160 watches: {len(connections(k))} connections, "
+              f"{(k.memory() - before) / 160 / 1024:.0f} KiB each")
+
+
 def test_secrets_by_metadata_where_a_tier_lets(c):
     c.apply(without_daemonset(overlay("drift")))
     c.kubectl("create", "rolebinding", "nodeseal-drift", "-n", "shop",
