@@ -3,6 +3,7 @@
 """What README says of a cluster, done as it is written there: the commands of
 its chapter, run one after another, with the image and the manifests that we
 ship; nothing of the DaemonSet is changed."""
+import base64
 import contextlib
 import json
 import os
@@ -10,6 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../lib"))
@@ -103,6 +105,78 @@ def test_the_chapter_on_clusters(c):
         assert seal(c)["ready"] and seal(c)["cache"]["state"] == "ok", seal(c)
         # A sandbox that lacks nothing, no right that is missing.
         assert seal(c).get("degraded", []) == [], seal(c)
+
+
+ESO_MANAGER = "externalsecrets.external-secrets.io/db"
+
+
+def made_by_eso(c):
+    """A Secret as External Secrets Operator leaves it, and its objects."""
+    c.apply({"apiVersion": "external-secrets.io/v1", "kind": "SecretStore",
+             "metadata": {"name": "vault", "namespace": "shop"},
+             "spec": {"provider": {"fake": {"data": [
+                 {"key": "db", "value": "n3w"}]}}}},
+            {"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret",
+             "metadata": {"name": "db", "namespace": "shop", "finalizers": [
+                 "externalsecrets.external-secrets.io/"
+                 "externalsecret-cleanup"]},
+             "spec": {"secretStoreRef": {"name": "vault",
+                                         "kind": "SecretStore"},
+                      "data": [{"secretKey": "password",
+                                "remoteRef": {"key": "db"}}]}})
+    es = c.api("GET", "/apis/external-secrets.io/v1/namespaces/shop/"
+               "externalsecrets/db")
+    c.api("POST", "/api/v1/namespaces/shop/secrets?fieldManager=" +
+          ESO_MANAGER, {
+              "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+              "metadata": {"name": "db", "labels": {
+                  "reconcile.external-secrets.io/managed": "true"},
+                  "ownerReferences": [{
+                      "apiVersion": "external-secrets.io/v1",
+                      "kind": "ExternalSecret", "name": "db",
+                      "uid": es["metadata"]["uid"], "controller": True,
+                      "blockOwnerDeletion": True}]},
+              "stringData": {"password": "old"}})
+
+
+def user(c):
+    return {"apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": "user", "namespace": "shop"},
+            "spec": {"terminationGracePeriodSeconds": 1, "containers": [{
+                "name": "main", "image": c.busybox(),
+                "imagePullPolicy": "Never", "envFrom": [
+                    {"secretRef": {"name": "db"}}]}]}}
+
+
+def test_moving_from_eso(c):
+    """The commands of the chapter, on what ESO has left behind."""
+    path = "/api/v1/namespaces/shop/secrets/db"
+    (move, finalizer) = [text for _, text in blocks(chapter(
+        "Moving from External Secrets Operator"))]
+    c.kubectl("delete", "namespace", "shop", "--ignore-not-found",
+              "--timeout=60s")
+    c.namespace("shop")
+    with installed(c):
+        made_by_eso(c)
+        c.apply(user(c))
+        c.wait_pod("user", "shop")
+        # Not ours: no status, no write, whatever the pod uses.
+        time.sleep(5)
+        assert c.api("GET", path)["metadata"]["labels"] == {
+            "reconcile.external-secrets.io/managed": "true"}
+        shell(c, move)
+        o = wait(lambda: c.api("GET", path)["metadata"]["labels"].get(
+            "nodeseal.dev/managed") and c.api("GET", path), 90)
+        assert base64.b64decode(o["data"]["password"]) == b"n3w", o
+        assert len(o["metadata"]["ownerReferences"]) == 1, o
+        wait(lambda: c.kubectl(
+            "get", "externalsecret", "db", "-n", "shop", "--no-headers"
+            ).split()[4:6] == ["SecretSynced", "True"], 30)
+        shell(c, finalizer)
+        c.kubectl("delete", "externalsecret", "db", "-n", "shop",
+                  "--timeout=30s")
+        # It was the owner: the Secret goes with it.
+        wait(lambda: not c.exists(path), 60)
 
 
 def test_monitoring_is_a_component(c):
