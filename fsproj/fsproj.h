@@ -107,7 +107,8 @@ void path_close(int *fd);
 #define MOUNT_VOLUME "nodeseal"		/* source of a volume's tmpfs */
 #define MOUNT_HOST_ROOT "nodeseal-host"	/* of one for host projections */
 
-/* mount_probe(): whether tmpfs knows noswap here; before any mount_new. */
+/* mount_probe(): whether tmpfs knows noswap here; before any mount_new.  Where
+ * not it is a tmpfs all the same, and HELLO says so: ramfs has no bound. */
 int mount_probe(void);
 /* mount_new(source, label, size, inodes): a detached tmpfs of ${size} bytes,
  * nosuid, nodev, noexec, noswap where the kernel has it, still writable; its

@@ -11,7 +11,8 @@
 /*
  * The flags of `run`: lines are words of the command line, what stands behind
  * a line of "%%" is the file that --config @ names.  What is taken must be
- * whole; help is printed from the same table.
+ * whole, and the words that are made of it give the same once more; help is
+ * printed from the same table.
  */
 #define WORDS 32
 
@@ -59,6 +60,31 @@ fits(const struct run_config *c)
 			abort();
 }
 
+static void
+differs(void *arg, const char *flag, enum run_live what)
+{
+	(void)arg, (void)flag, (void)what;
+	abort();
+}
+
+static void
+comes_back(struct run_config *c)
+{
+	char **v = run_config_words(c);
+	struct run_config d;
+	int n = 0;
+
+	while (v[n])
+		n++;
+	if (run_config_parse(n, v, &d, NULL) == -1 ||
+	    run_config_take(c, &d, differs, NULL))
+		abort();
+	run_config_clear(&d);
+	while (n > 0)
+		free(v[--n]);
+	free(v);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -77,6 +103,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		words[n++] = str_dup(str_eq(line, "@") ? config : line);
 	if (run_config_parse(n, words, &c, &err) == 0) {
 		fits(&c);
+		if (!c.help)
+			comes_back(&c);
 		run_config_clear(&c);
 	} else if (*err_msg(&err) == '\0')
 		abort();
