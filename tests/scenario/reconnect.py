@@ -125,5 +125,43 @@ def test_revoked_meanwhile():
         assert os.path.ismount(path)
 
 
+def test_visible_while_it_lasts():
+    """O4: status, the volume's own file, the log; and all of them clear."""
+    with FakeVault() as vault, Agent(csi=True) as a:
+        fill(vault, 1)
+        manifests(a, vault, 1, "2s")
+        path = a.publish("app0", attrs={"statusFile": "true"})
+
+        def about():
+            return json.loads(read(os.path.join(
+                path, "..nodeseal/status.json")))["externalSecrets"][0]
+        assert about()["source"] == "live" and not about()["stale"], about()
+        vault.fault("status", status=503)
+        wait(lambda: about()["source"] == "memory", 20)
+        assert a.es("app0")["source"] == "memory"
+        assert a.es("app0")["ageSeconds"] >= 2
+        vault.fault()
+        wait(lambda: about()["source"] == "live", 70)
+        e = a.es("app0")
+        assert e["source"] == "live" and e["error"] is None, e
+
+
+def test_expired_login():
+    """O7: a credential that ended meanwhile costs no restart."""
+    with FakeVault() as vault, Agent(csi=False) as a:
+        fill(vault, 1)
+        manifests(a, vault, 1, "2s")
+        wait(lambda: synced(a) == 1)
+        vault.fault("status", status=403)
+        wait(lambda: not a.es("app0")["ready"])
+        assert a.es("app0")["keys"] == 1
+        time.sleep(3)
+        vault.fault()
+        vault.put("app0", {"password": "n3w"})
+        start = time.monotonic()
+        wait(lambda: a.es("app0")["ready"], 20)
+        print(f"# {time.monotonic() - start:.1f} s")
+
+
 if __name__ == "__main__":
     main(globals())

@@ -12,6 +12,7 @@
 #define HOUR (3600ll * 1000)
 
 static uint32_t fail_status;
+static enum err_kind fail_kind;		/* ERR_NONE: by the status */
 
 static void
 answer_ready(struct child *ch)
@@ -29,8 +30,8 @@ answer_failed(struct child *ch)
 	uint32_t i;
 
 	for (i = 0; i < ch->nnames; i++)
-		child_failed(ch, i, fail_status ? ERR_DENIED : ERR_TRANSIENT,
-		    fail_status, 0);
+		child_failed(ch, i, fail_kind ? fail_kind : fail_status ?
+		    ERR_DENIED : ERR_TRANSIENT, fail_status, 0);
 	child_done(ch);
 }
 
@@ -224,6 +225,7 @@ test_denied_counts_slowly(void **state)
 	assert_int_equal(f->nfiles, 0);
 }
 
+/* O6. */
 static void
 test_the_wall_clock_does_not_matter(void **state)
 {
@@ -243,6 +245,82 @@ test_the_wall_clock_does_not_matter(void **state)
 	assert_int_equal(item->gone, ITEM_EXPIRED);
 }
 
+/* O1: three days without a store: files unchanged, new mounts served. */
+static void
+test_three_days(void **state)
+{
+	struct fake *f = *state;
+	struct item *item = away(f, "");
+
+	for (int day = 0; day < 3; day++) {
+		for (int hour = 0; hour < 24; hour++)
+			fake_pass(f, HOUR);
+		assert_non_null(item->content);
+		assert_int_equal(item->gone, ITEM_HELD);
+		assert_true(age_may_mount(&f->c, item, NULL));
+		assert_int_equal(f->writes, 1);
+		assert_true(age_stale(&f->c, item));
+		assert_string_equal(age_source(item), "memory");
+	}
+	fake_hp(f, "late", "late", "app");
+	sync_commit(&f->c);
+	fake_spin(f);
+	assert_string_equal(f->last_path, "/run/nodeseal/host/late");
+	assert_string_equal(f->last_text, "k=one;");
+}
+
+/* O5: what never takes a value away, whatever on-denied says; and what does. */
+static void
+ends_after(const char *policy, enum err_kind kind, uint32_t status, int gone)
+{
+	cleanup_free char *note = str_fmt(OFFLINE "on-denied\":\"%s\"",
+	    policy);
+	void *state = NULL;
+	struct item *item;
+	struct fake *f;
+
+	fake_setup(&state);
+	f = state;
+	item = away(f, note);
+	fail_kind = kind;
+	fail_status = status;
+	for (int i = 0; i < 7; i++)
+		fake_pass(f, HOUR / 2);
+	if ((item->content == NULL) != gone)
+		fail_msg("%s: kind %d, status %u: %s", policy, (int)kind,
+		    status, gone ? "still there" : "gone");
+	assert_int_equal(f->nfiles, gone ? 0 : 1);
+	fail_kind = ERR_NONE;
+	fake_teardown(&state);
+}
+
+static void
+test_who_may_take_it_away(void **state)
+{
+	static const struct { enum err_kind kind; uint32_t status; } never[] = {
+		{ ERR_TRANSIENT, 0 },	/* time-out, refused, TLS */
+		{ ERR_DENIED, 0 },	/* a captive portal's certificate */
+		{ ERR_INVALID, 200 },	/* empty, truncated, no JSON */
+		{ ERR_LIMIT, 200 },	/* too large */
+		{ ERR_INVALID, 302 }, { ERR_NOTFOUND, 404 },
+		{ ERR_DENIED, 407 }, { ERR_TRANSIENT, 429 },
+		{ ERR_TRANSIENT, 500 }, { ERR_TRANSIENT, 502 },
+		{ ERR_TRANSIENT, 503 }, { ERR_TRANSIENT, 504 },
+	};
+	static const char *const policies[] = { "Keep", "Grace=30m",
+		"Purge" };
+	size_t i, k;
+
+	(void)state;
+	for (k = 0; k < ARRAY_LEN(policies); k++) {
+		for (i = 0; i < ARRAY_LEN(never); i++)
+			ends_after(policies[k], never[i].kind,
+			    never[i].status, 0);
+		ends_after(policies[k], ERR_DENIED, 401, k > 0);
+		ends_after(policies[k], ERR_DENIED, 403, k > 0);
+	}
+}
+
 #define T(t) cmocka_unit_test_setup_teardown(t, fake_setup, fake_teardown)
 
 int
@@ -257,6 +335,8 @@ main(void)
 		T(test_denied),
 		T(test_denied_counts_slowly),
 		T(test_the_wall_clock_does_not_matter),
+		T(test_three_days),
+		T(test_who_may_take_it_away),
 	};
 
 	if (seal_init(NULL) == -1)
