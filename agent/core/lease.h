@@ -46,8 +46,8 @@ int64_t lease_due(const struct core *c, struct item *item,
 uint32_t lease_random(const struct core *c, const struct item *item,
     const struct entry *e, uint32_t random);
 
-/* lease_is_newer(c, item, e): another node has written the Secret after our last
- * refresh: what we hold is not to be written over it. */
+/* lease_is_newer(c, item, e): another node has written the Secret after our
+ * last refresh: what we hold is not to be written over it. */
 int lease_is_newer(const struct core *c, const struct item *item,
     const struct entry *e);
 

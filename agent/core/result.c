@@ -5,7 +5,6 @@
 #include "base/mem.h"
 #include "core/age.h"
 #include "core/core_internal.h"
-#include "core/line.h"
 #include "core/secrets.h"
 #include "core/spread.h"
 #include "core/state.h"
@@ -265,7 +264,6 @@ settle(struct core *c, struct item *item)
 		core_report(c, item);
 	sync_schedule(c, item);
 	deliver_news(c, item);
-	line_settle(c);
 }
 
 void

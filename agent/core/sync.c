@@ -497,7 +497,6 @@ es_changed(struct core *c, const char *key)
 	item = strmap_get(c->items, name);
 	if (item)
 		item_changed(c, item, is_another(c, item, e));
-	line_settle(c);
 }
 
 /* A store that was edited starts with a clean record. */
@@ -572,6 +571,8 @@ apply(struct core *c, const struct strmap *changes, int known)
 	}
 	host_settle(c);
 	pump_soon(c);
+	/* Who refers to what may be another now. */
+	line_settle(c);
 	/* They are sealed, too. */
 	if (c->line)
 		state_touch(c);
