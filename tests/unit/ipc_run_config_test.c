@@ -2,143 +2,103 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "ipc/run_config_internal.h"
+#include "ipc/run_config.h"
 
-#define PARSE(c, ...) parse(c, (const char *const[]){ __VA_ARGS__, NULL })
+#define IN_A_POD "KUBERNETES_SERVICE_HOST"
 
+/* The words are a row of strings, NULL at the end. */
+static int
+parse(struct run_config *c, struct err *err, const char *const *words)
+{
+	char *argv[8];
+	int argc = 0, rc;
+
+	for (; words[argc] != NULL; argc++)
+		argv[argc] = str_dup(words[argc]);
+	rc = run_config_parse(argc, argv, c, err);
+	for (int i = 0; i < argc; i++)
+		free(argv[i]);
+	return (rc);
+}
+
+#define PARSE(c, err, ...) parse(c, err, \
+	(const char *const[]){ __VA_ARGS__, NULL })
+
+/* A folder or a cluster: what follows from it. */
 static void
-parse(struct run_config *c, const char *const *words)
+test_source(void **state)
 {
 	cleanup_err struct err err = ERR_INIT;
-	char *v[64];
-	int n;
-
-	for (n = 0; words[n]; n++)
-		v[n] = str_dup(words[n]);
-	if (run_config_parse(n, v, c, &err) == -1)
-		fail_msg("%s", err_msg(&err));
-	while (n > 0)
-		free(v[--n]);
-}
-
-static void
-words_free(char **v)
-{
-	size_t i;
-
-	for (i = 0; v[i]; i++)
-		free(v[i]);
-	free(v);
-}
-
-static int
-words_have(char **v, const char *word)
-{
-	for (; *v; v++)
-		if (strcmp(*v, word) == 0)
-			return (1);
-	return (0);
-}
-
-static unsigned changes;
-static char names[512];
-
-static void
-told(void *arg, const char *name, enum run_live what)
-{
-	assert_ptr_equal(arg, names);
-	changes++;
-	snprintf(names + strlen(names), sizeof(names) - strlen(names),
-	    "%s%s ", name, what == RUN_FIXED ? "!" : "");
-}
-
-static unsigned
-take(struct run_config *c, struct run_config *fresh)
-{
-	changes = 0;
-	names[0] = '\0';
-	return (run_config_take(c, fresh, told, names));
-}
-
-/* Words of a configuration give the same one, with every default in place. */
-static void
-test_words(void **state)
-{
-	struct run_config a, b;
-	char **v, **again;
-	size_t i;
+	struct run_config c;
 
 	(void)state;
-	PARSE(&a, "--manifests", "/m", "--node", "n 1", "--node-label", "a=b",
-	    "--node-label=c=", "--host-dirs", "/x:/y", "--no-claim-unclassed",
-	    "--log-format", "json", "--log-level=debug", "--user", "7",
-	    "--max-jobs", "12", "--csi", "--key-source", "file:/k",
-	    "--key-source", "credential:c", "--volume-context", "a:b:c",
-	    "--template-left-delimiter", "", "--template-right-delimiter",
-	    "]]");
-	v = run_config_words(&a);
-	assert_true(words_have(v, "--node=n 1"));
-	assert_true(words_have(v, "--node-label=c="));
-	assert_true(words_have(v, "--host-dirs=/x:/y"));
-	assert_true(words_have(v, "--claim-unclassed=false"));
-	assert_true(words_have(v, "--csi-targets=/var/lib/kubelet/pods"));
-	parse(&b, (const char *const *)v);
-	again = run_config_words(&b);
-	for (i = 0; v[i] && again[i]; i++)
-		assert_string_equal(v[i], again[i]);
-	assert_null(v[i]);
-	assert_null(again[i]);
-	assert_int_equal(take(&a, &b), 0);
-	assert_int_equal(changes, 0);
-	words_free(v);
-	words_free(again);
-	run_config_clear(&a);
-	run_config_clear(&b);
+	unsetenv(IN_A_POD);
+	assert_int_equal(PARSE(&c, &err, "--node=n"), -1);
+	assert_non_null(strstr(err_msg(&err), "name one"));
+	assert_int_equal(PARSE(&c, &err, "--manifests=/m",
+	    "--kubeconfig=/k"), -1);
+	assert_int_equal(PARSE(&c, &err, "--kubeconfig=k"), -1);
+	assert_int_equal(PARSE(&c, NULL, "--manifests=/m"), 0);
+	assert_null(c.listen);
+	assert_true(c.claim_unclassed == 1 && c.csi == 0);
+	run_config_clear(&c);
+	assert_int_equal(PARSE(&c, NULL, "--kubeconfig=/k"), 0);
+	assert_string_equal(c.listen, ":8080");
+	assert_true(c.claim_unclassed == 0 && c.csi == 1);
+	run_config_clear(&c);
+	setenv(IN_A_POD, "10.0.0.1", 1);
+	assert_int_equal(PARSE(&c, NULL, "--listen="), 0);
+	assert_null(c.listen);
+	assert_null(c.manifests);
+	run_config_clear(&c);
+	unsetenv(IN_A_POD);
 }
 
 static void
-test_take(void **state)
+test_listen(void **state)
 {
-	struct run_config a, b;
+	static const struct {
+		const char *text, *host;
+		uint16_t port;		/* 0: refused */
+	} rows[] = {
+		{ ":8080", "", 8080 }, { "127.0.0.1:1", "127.0.0.1", 1 },
+		{ "[::1]:65535", "::1", 65535 }, { "[::]:80", "::", 80 },
+		{ "", "", 0 }, { "8080", "", 0 }, { ":0", "", 0 },
+		{ ":65536", "", 0 }, { ":-1", "", 0 }, { ": 80", "", 0 },
+		{ ":80x", "", 0 }, { "::1:80", "", 0 }, { "[::1]", "", 0 },
+		{ "[127.0.0.1]:80", "", 0 }, { "host:80", "", 0 },
+		{ "1.2.3.4.5:80", "", 0 },
+	};
 
 	(void)state;
-	PARSE(&a, "--manifests=/m", "--node=n", "--class=one",
-	    "--node-label=x=1", "--run=/run/a");
-	PARSE(&b, "--manifests=/m", "--node=n", "--class=two",
-	    "--node-label=x=1", "--node-label=y=2", "--run=/run/b",
-	    "--max-jobs=9", "--log-level=error");
-	assert_int_equal(take(&a, &b),
-	    RUN_OBJECTS | RUN_LABELS | RUN_JOBS | RUN_LOG);
-	assert_string_equal(names, "class run! host-dirs! max-jobs log-level "
-	    "node-label ");
-	assert_string_equal(a.class_name, "two");
-	assert_int_equal(a.nnode_labels, 2);
-	assert_string_equal(a.node_labels[1], "y=2");
-	assert_int_equal(a.max_jobs, 9);
-	assert_int_equal(a.log_level, LOG_LEVEL_ERROR);
-	/* What hangs on rights, descriptors and mounts stays. */
-	assert_string_equal(a.run, "/run/a");
-	assert_string_equal(a.host_dirs[0], "/run/a/host");
-	assert_int_equal(take(&a, &b), RUN_OBJECTS | RUN_LABELS | RUN_JOBS |
-	    RUN_LOG);		/* they were exchanged */
-	assert_string_equal(a.class_name, "one");
-	run_config_clear(&a);
-	run_config_clear(&b);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		cleanup_err struct err err = ERR_INIT;
+		cleanup_free char *host = NULL;
+		uint16_t port = 0;
+		int rc = run_config_listen(rows[i].text, &host, &port, &err);
+
+		assert_int_equal(rc, rows[i].port > 0 ? 0 : -1);
+		assert_int_equal(port, rows[i].port);
+		if (rc == 0)
+			assert_string_equal(host, rows[i].host);
+		else
+			assert_non_null(strstr(err_msg(&err), "--listen"));
+	}
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_words),
-		cmocka_unit_test(test_take),
+		cmocka_unit_test(test_source),
+		cmocka_unit_test(test_listen),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));
