@@ -283,7 +283,7 @@ json_set_digits(struct json *num, const char *digits, size_t len)
 	cJSON *c = node(num);
 
 	hook_free(c->valuestring);
-	c->valuestring = mem_dup(digits, len);
+	c->valuestring = digits ? mem_dup(digits, len) : NULL;
 }
 
 const char *

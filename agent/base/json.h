@@ -56,7 +56,8 @@ struct json *json_new_str(const char *s);
 struct json *json_new_strn(const char *s, size_t len);
 struct json *json_new_num(double n);
 /* json_set_digits(num, digits, len): what a double does not hold of a number:
- * it is printed with these digits (json_print, yaml_print). */
+ * it is printed with these digits (json_print, yaml_print); NULL takes them
+ * away. */
 void json_set_digits(struct json *num, const char *digits, size_t len);
 const char *json_digits(const struct json *num);	/* or NULL */
 struct json *json_new_bool(int b);

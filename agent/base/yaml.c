@@ -376,8 +376,9 @@ emit_number(yaml_emitter_t *em, double n)
 {
 	cleanup_buf struct buf text = BUF_PLAIN(400);
 
-	/* What would read back as an integer is one. */
-	if (n == trunc(n) && n >= -0x1p63 && n < 0x1p64)
+	/* What would read back as an integer is one.  Go prints -2^63 with
+	 * zeros behind 17 digits, which is less. */
+	if (n == trunc(n) && n > -0x1p63 && n < 0x1p64)
 		buf_addf(&text, "%.0f", n == 0 ? 0.0 : n);
 	else
 		yaml_print_float(n, 0, &text);

@@ -19,8 +19,9 @@
  * listed.  Documents are apart where kubectl cuts a file, "---# text" included
  * (k8s.io/apimachinery, pkg/util/yaml, YAMLReader).
  *
- * Otherwise than there: numbers are doubles (integers beyond 2^53 lose digits;
- * keys do not), and a string with a NUL is refused; what is libyaml's: the
+ * Integers of up to 64 bits keep their digits (json_digits).
+ *
+ * Otherwise than there: a string with a NUL is refused; what is libyaml's: the
  * escapes \/ (taken) and \' (refused), {a:} is refused and not the text "a:",
  * a byte order mark goes away before any token; what stands behind "..." is
  * read, and must be YAML.  tests/scenario/peer_yaml.py holds the rest equal.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -163,6 +164,20 @@ scalar_text(struct decoder *d, const struct yt_node *n, struct buf *out)
 	return (buf_finish(out, "string", d->err));
 }
 
+/* An integer keeps the digits that a double does not hold. */
+static struct json *
+whole_number(double approx, uint64_t n, int negative)
+{
+	struct json *j = json_new_num(approx);
+	char digits[24];
+
+	if (n > (uint64_t)1 << 53)
+		json_set_digits(j, digits, (size_t)snprintf(digits,
+		    sizeof(digits), "%s%llu", negative ? "-" : "",
+		    (unsigned long long)n));
+	return (j);
+}
+
 static struct json *
 decode_scalar(struct decoder *d, const struct yt_node *n)
 {
@@ -177,9 +192,10 @@ decode_scalar(struct decoder *d, const struct yt_node *n)
 	case YV_BOOL:
 		return (json_new_bool(v.b));
 	case YV_INT:
-		return (json_new_num((double)v.i));
+		return (whole_number((double)v.i, v.i < 0 ? 0 - (uint64_t)v.i :
+		    (uint64_t)v.i, v.i < 0));
 	case YV_UINT:
-		return (json_new_num((double)v.u));
+		return (whole_number((double)v.u, v.u, 0));
 	case YV_FLOAT:
 		if (isfinite(v.d))
 			return (json_new_num(v.d));

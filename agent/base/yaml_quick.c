@@ -169,6 +169,8 @@ plain(struct quick *q, const char *s, size_t len, int line)
 	case YV_BOOL:
 		return (finish(q, MAKE(q, json_new_bool(v.b)), line));
 	case YV_INT:
+		if (v.i > INT64_C(1) << 53 || v.i < -(INT64_C(1) << 53))
+			break;
 		return (finish(q, MAKE(q, json_new_num((double)v.i)), line));
 	case YV_FLOAT:
 		return (isfinite(v.d) ? finish(q, MAKE(q, json_new_num(v.d)),

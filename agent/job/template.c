@@ -249,6 +249,27 @@ yaml_words(struct err *err, int is_map)
 	    "could not unmarshal template YAML");
 }
 
+static void
+forget_digits(struct json *j)
+{
+	struct json *child;
+
+	if (json_digits(j))
+		json_set_digits(j, NULL, 0);
+	for (child = json_first(j); child != NULL; child = json_next(child))
+		forget_digits(child);
+}
+
+/* What goes into an object is Go's any: all numbers are float64. */
+static struct json *
+as_any(const struct json *tree)
+{
+	struct json *copy = tree == NULL ? json_new_null() : json_copy(tree);
+
+	forget_digits(copy);
+	return (copy);
+}
+
 /* mapScopeApply: the text is a document. */
 static int
 apply_document(const struct scope *s, const char *where, const char *text,
@@ -271,9 +292,8 @@ apply_document(const struct scope *s, const char *where, const char *text,
 		rc = apply_map(s, where, docs.n ? docs.v[0].root : NULL,
 		    strategy, err);
 	else
-		rc = target_put_tree(&s->target, where, docs.n == 0 ||
-		    docs.v[0].root == NULL ? json_new_null() :
-		    json_copy(docs.v[0].root), err);
+		rc = target_put_tree(&s->target, where, as_any(docs.n == 0 ?
+		    NULL : docs.v[0].root), err);
 	yaml_docs_clear(&docs);
 	return (rc);
 }

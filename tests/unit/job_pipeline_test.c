@@ -361,6 +361,15 @@ test_template_again(void **state)
 	has(&r, "c", "v?");
 	has(&r, "d", "V");
 	pipeline_result_clear(&r);
+	/* Text, not a double. */
+	run_with(STORE ES_HEAD REF "  target:\n    template:\n"
+	    "      templateFrom:\n"
+	    "      - {literal: 'k1: 12345678901234567890\n\n"
+	    "          k2: -9007199254740993'}\n" DATA, 1, &r);
+	assert_int_equal(r.outcome, JOB_READY);
+	has(&r, "k1", "12345678901234567890");
+	has(&r, "k2", "-9007199254740993");
+	pipeline_result_clear(&r);
 	run_with(STORE ES_HEAD REF "  target:\n    template:\n"
 	    "      templateFrom:\n"
 	    "      - {target: Data, literal: 'x: \"{{ .k }}\"'}\n"
