@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/strmap.h"
+#include "ipc/run_config.h"
 #include "link/link.h"
 
 /* The metrics server and what it says of this process. */
@@ -49,26 +50,15 @@ fill(struct address *a, const char *host, uint16_t port)
 	return (0);
 }
 
-/* "ADDR:PORT", ":PORT", "[ADDR]:PORT"; addresses, not names. */
 static int
 parse(const char *text, struct address *a, struct err *err)
 {
-	const char *colon = strrchr(text, ':');
-	size_t len = colon ? (size_t)(colon - text) : 0;
 	cleanup_free char *host = NULL;
-	char *end = NULL;
-	long port = 0;
+	uint16_t port;
 
-	if (colon)
-		port = strtol(colon + 1, &end, 10);
-	if (!colon || end == colon + 1 || *end || port < 1 || port > 65535)
-		return (err_set(err, ERR_INVALID, "--listen %s: not "
-		    "ADDR:PORT", text));
-	if (len > 1 && text[0] == '[' && colon[-1] == ']')
-		host = str_ndup(text + 1, len - 2);
-	else
-		host = str_ndup(text, len);
-	if (fill(a, host, (uint16_t)port) == -1)
+	if (run_config_listen(text, &host, &port, err) == -1)
+		return (-1);
+	if (fill(a, host, port) == -1)
 		return (err_set(err, ERR_INVALID, "--listen %s: an address is "
 		    "wanted, not a name", text));
 	return (0);

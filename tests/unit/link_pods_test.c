@@ -60,7 +60,8 @@ test_secrets(void **state)
 		    "\"no\"}},{\"serviceAccountToken\":{}}]}}]}", "p" },
 		{ "{\"volumes\":[{\"name\":\"v\",\"csi\":{\"driver\":\"x\","
 		    "\"nodePublishSecretRef\":{\"name\":\"c\"}}},{\"name\":"
-		    "\"w\",\"azureFile\":{\"secretName\":\"az\"}},{\"name\":\"u\","
+		    "\"w\",\"azureFile\":{\"secretName\":\"az\"}},{"
+		    "\"name\":\"u\","
 		    "\"cephfs\":{\"secretRef\":{\"name\":\"ce\"}}}]}",
 		    "az c ce" },
 		/* Twice is once. */
