@@ -170,8 +170,8 @@ test_equal_content_writes_nothing(void **state)
 	fake_pass(f, 3600000);
 	assert_int_equal(f->forks, 2);
 	assert_int_equal(item->synced_at, WALL + 3600000);
-	assert_ptr_equal(item->content, before);
 	assert_int_equal(f->c.cache.generation, 1);
+	assert_ptr_equal(item->content, before);
 	assert_int_equal(f->writes, 1);
 	value = "two";
 	fake_pass(f, 3600000);
