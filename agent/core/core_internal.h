@@ -166,6 +166,9 @@ void sync_lease(struct core *c, struct item *item);
 void sync_reference(struct core *c, const char *key);
 /* sync_listed: a list of objects is complete; "" of the whole cluster. */
 void sync_listed(struct core *c, const char *ns);
+/* sync_current: all objects and pods are known: what was restored and nobody
+ * has claimed by now waits no longer than anything else. */
+void sync_current(struct core *c);
 /* sync_commit: take the catalog's changes; sync_synced: all was read once. */
 void sync_commit(struct core *c);
 void sync_synced(struct core *c);

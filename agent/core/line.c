@@ -458,6 +458,12 @@ on_listed(void *arg, const char *kind, const char *ns)
 }
 
 static void
+on_current(void *arg)
+{
+	sync_current(arg);
+}
+
+static void
 on_lease(void *arg, struct link_lease *m)
 {
 	lease_take(arg, m);
@@ -509,7 +515,8 @@ line_new(struct core *c)
 	struct source_link_config config = { .schedule = c->schedule,
 		.jobs = c->jobs, .keys = c->keys, .catalog = c->catalog,
 		.events = { on_changed, on_synced, on_room, c },
-		.listed = on_listed, .lease = on_lease, .report = on_report,
+		.listed = on_listed, .current = on_current,
+		.lease = on_lease, .report = on_report,
 		.arg = c };
 	const struct report_wire wire = { on_send, on_facts, c };
 	struct line *l = mem_alloc(sizeof(*l));

@@ -223,6 +223,7 @@ op_do(struct source_link *s, struct op *op)
 		s->current = 1;
 		on_commit(s);
 		say_synced(s);
+		s->config.current(s->config.arg);
 		break;
 	}
 }

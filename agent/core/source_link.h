@@ -23,6 +23,8 @@ struct source_link_config {
 	/* A list is complete: "" for cluster-wide ones.  The catalog's changes
 	 * have been announced before. */
 	void (*listed)(void *arg, const char *kind, const char *ns);
+	/* On this line everything was listed once. */
+	void (*current)(void *arg);
 	/* The lease of an object that is in the catalog by now; what it
 	 * holds is the callee's. */
 	void (*lease)(void *arg, struct link_lease *m);

@@ -425,6 +425,22 @@ depends_on(const struct core *c, const struct item *item,
 	return (0);
 }
 
+void
+sync_current(struct core *c)
+{
+	int64_t now = schedule_now(c->schedule);
+	struct item *item;
+	size_t i;
+
+	for (i = strmap_next(c->items, 0); i; i = strmap_next(c->items, i)) {
+		item = strmap_val(c->items, i);
+		if (!item->claims.n && item->claims_due.at >
+		    now + CLAIM_FORGET_MS)
+			schedule_at(c->schedule, &item->claims_due,
+			    now + CLAIM_FORGET_MS);
+	}
+}
+
 static void
 dependents_changed(struct core *c, const struct strmap *changes)
 {

@@ -733,6 +733,24 @@ test_the_api_server_is_away_at_the_start(void **state)
 	assert_null(held("SecretStore", "store"));
 }
 
+/* Restored values wait long for their pods; not when these are known. */
+static void
+test_restored_and_not_claimed(void **state)
+{
+	struct fake *f = *state;
+
+	sync_restored(&f->c, "default", "app");
+	pass(24 * HOUR);
+	assert_non_null(sync_item(&f->c, "default", "app"));
+	assert_true(strmap_has(w.wants, "default"));
+	put_es("app", 1, "1h", "");
+	list_all();
+	pass(CLAIM_FORGET_MS - MINUTE);
+	assert_non_null(sync_item(&f->c, "default", "app"));
+	pass(2 * MINUTE);
+	assert_null(sync_item(&f->c, "default", "app"));
+}
+
 static void
 test_a_line_that_breaks_the_protocol(void **state)
 {
@@ -788,6 +806,7 @@ main(void)
 		CASE(patience_with_a_lease),
 		CASE(another_of_that_name),
 		CASE(the_api_server_is_away_at_the_start),
+		CASE(restored_and_not_claimed),
 		CASE(a_line_that_breaks_the_protocol),
 	};
 
