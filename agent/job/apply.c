@@ -6,6 +6,7 @@
 #include "base/codec.h"
 #include "base/mem.h"
 #include "base/sandbox.h"
+#include "base/strmap.h"
 #include "ipc/job.h"
 #include "job/apiserver.h"
 #include "job/apply.h"
@@ -226,7 +227,8 @@ manager_query(const char *name)
 	cleanup_free char *manager = apply_manager(name);
 	struct buf b = BUF_PLAIN(4096);
 
-	buf_adds(&b, "fieldManager=");
+	/* there is no unknown field to be looked for */
+	buf_adds(&b, "fieldValidation=Ignore&fieldManager=");
 	codec_query_escape(&b, manager, strlen(manager));
 	return (buf_take(&b));
 }
@@ -294,48 +296,70 @@ give(struct applier *a, struct job_applied *m)
 	job_applied_clear(m);
 }
 
+/* A worker and its connection. */
+struct lane {
+	struct applier *a;
+	struct kube_client *client;
+	pthread_t thread;
+};
+
 static void *
 worker(void *arg)
 {
-	struct applier *a = arg;
-	cleanup_kube_client struct kube_client *client = NULL;
-	cleanup_err struct err unusable = ERR_INIT;
+	struct lane *lane = arg;
+	struct applier *a = lane->a;
 	uint32_t i;
 
-	(void)kube_client_new(&a->config, WRITE_TIMEOUT_MS, &client,
-	    &unusable);
 	for (;;) {
 		cleanup_err struct err down = ERR_INIT;
 		struct job_applied m = { 0 };
-		struct work w = { .client = client, .secret = a->secret,
-			.ret = &m };
+		struct work w = { .client = lane->client,
+			.secret = a->secret, .ret = &m };
 
 		if (!take(a, &i, &down))
 			return (NULL);
 		m.index = i;
 		w.item = &a->m->items[i];
-		if (client == NULL || down.kind != ERR_NONE)
-			apply_failed(w.item, 0, NULL, client == NULL ?
-			    &unusable : &down, &m);
+		if (down.kind != ERR_NONE)
+			apply_failed(w.item, 0, NULL, &down, &m);
 		else
 			apply_item(&w);
 		give(a, &m);
 	}
 }
 
+/* What libraries and maps make once a process is made before there are
+ * threads: trust with the first client, the seed with the first map. */
+static size_t
+open_lanes(struct applier *a, struct lane *lanes)
+{
+	size_t n = 0, want = a->m->nitems / CONNECTION_ITEMS + 1;
+
+	strmap_free(strmap_new(NULL));
+	for (; n < want && n < CONNECTIONS_MAX; n++) {
+		lanes[n].a = a;
+		if (kube_client_new(&a->config, WRITE_TIMEOUT_MS,
+		    &lanes[n].client, n == 0 ? &a->down : NULL) == -1)
+			break;
+	}
+	return (n);
+}
+
 /* The first worker is this thread; a thread that cannot be had is no loss. */
 static int
 run(struct applier *a, struct err *err)
 {
-	size_t want = a->m->nitems / CONNECTION_ITEMS + 1, n = 0;
-	pthread_t threads[CONNECTIONS_MAX - 1];
+	struct lane lanes[CONNECTIONS_MAX] = { { .a = a } };
+	size_t have = open_lanes(a, lanes), n = 1;
 
-	while (n + 1 < want && n < ARRAY_LEN(threads) &&
-	    pthread_create(&threads[n], NULL, worker, a) == 0)
+	while (n < have && pthread_create(&lanes[n].thread, NULL, worker,
+	    &lanes[n]) == 0)
 		n++;
-	worker(a);
-	while (n > 0)
-		pthread_join(threads[--n], NULL);
+	worker(&lanes[0]);
+	while (n > 1)
+		pthread_join(lanes[--n].thread, NULL);
+	for (n = 0; n < have; n++)
+		kube_client_free(lanes[n].client);
 	err_clear(&a->down);
 	if (a->broken.kind != ERR_NONE)
 		return (err_move(err, &a->broken));

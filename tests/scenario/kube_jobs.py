@@ -234,7 +234,8 @@ def test_apply_asks_for_metadata_alone(_=None):
             "web", labels={"a": "1", "nodeseal.dev/managed": "false"})])
         assert found[0]["outcome"] == "created", found
         (_, path, headers, body), = k.requests
-        assert path == f"{SECRETS}/web?fieldManager=nodeseal%2Fapp&force=true"
+        assert path == (f"{SECRETS}/web?fieldValidation=Ignore&fieldManager="
+                        "nodeseal%2Fapp&force=true"), path
         assert headers["Accept"] == ("application/json;as=PartialObject"
                                      "Metadata;g=meta.k8s.io;v=v1"), headers
         assert headers["Content-Type"] == "application/apply-patch+yaml"
