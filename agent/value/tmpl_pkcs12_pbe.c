@@ -295,6 +295,31 @@ prf_of(struct der oid)
 	return (pkcs12_is(oid, OID_HMAC_SHA512) ? PKI_SHA512 : -1);
 }
 
+/* What go-pkcs12 says of the key derivation of PBES2 and of PBMAC1. */
+struct kdf_words {
+	const char *kdf, *salt, *prf;
+};
+
+/* The PBKDF2 parameters ${kdf} among the ${two} of PBES2 or PBMAC1, and its
+ * hash. */
+static int
+read_pbkdf2(const struct asn1_value *two, const struct kdf_words *words,
+    struct asn1_value *kdf, int *ret_prf, struct err *err)
+{
+	if (!pkcs12_is(two[TWO_KDF].bytes, OID_PBKDF2))
+		return (pkcs12_unsupported(words->kdf, two[TWO_KDF].bytes,
+		    " is not supported", err));
+	if (pkcs12_unmarshal(two[TWO_KDF_PARAMS].whole, &kdf_params, kdf,
+	    err) == -1)
+		return (-1);
+	if (kdf[KDF_SALT].tag != DER_OCTETS)
+		return (bad(words->salt, err));
+	if ((*ret_prf = prf_of(kdf[KDF_PRF].bytes)) == -1)
+		return (pkcs12_unsupported(words->prf, kdf[KDF_PRF].bytes,
+		    " is not supported", err));
+	return (0);
+}
+
 static int
 pbkdf2(struct tmpl_run *run, const struct asn1_value *kdf, int prf,
     struct text password, uint8_t *out, size_t n, struct err *err)
@@ -326,24 +351,16 @@ pbes2_cipher(struct tmpl_run *run, const struct asn1_value *algorithm,
     const struct pkcs12_password *password, struct cipher *c,
     struct err *err)
 {
+	static const struct kdf_words words = { "pbes2 kdf algorithm ",
+		"only octet string salts are supported for pbes2/pbkdf2",
+		"pbes2 prf " };
 	struct asn1_value v[ASN1_VALUES_MAX], kdf[ASN1_VALUES_MAX];
 	struct der iv;
 	int prf;
 
-	if (pkcs12_unmarshal(algorithm[1].whole, &pbes2_params, v, err) == -1)
+	if (pkcs12_unmarshal(algorithm[1].whole, &pbes2_params, v, err) == -1 ||
+	    read_pbkdf2(v, &words, kdf, &prf, err) == -1)
 		return (-1);
-	if (!pkcs12_is(v[TWO_KDF].bytes, OID_PBKDF2))
-		return (pkcs12_unsupported("pbes2 kdf algorithm ",
-		    v[TWO_KDF].bytes, " is not supported", err));
-	if (pkcs12_unmarshal(v[TWO_KDF_PARAMS].whole, &kdf_params, kdf,
-	    err) == -1)
-		return (-1);
-	if (kdf[KDF_SALT].tag != DER_OCTETS)
-		return (bad("only octet string salts are supported for "
-		    "pbes2/pbkdf2", err));
-	if ((prf = prf_of(kdf[KDF_PRF].bytes)) == -1)
-		return (pkcs12_unsupported("pbes2 prf ", kdf[KDF_PRF].bytes,
-		    " is not supported", err));
 	c->kind = CIPHER_AES;
 	c->block = 16;
 	c->key_n = pkcs12_is(v[TWO_OTHER].bytes, OID_AES256) ? 32 :
@@ -434,6 +451,9 @@ static int
 pbmac1(struct tmpl_run *run, struct der params, struct der in,
     struct text password, uint8_t *ret, size_t *ret_n, struct err *err)
 {
+	static const struct kdf_words words = { "PBMAC1 KDF algorithm ",
+		"only octet string salts are supported for PBMAC1/PBKDF2",
+		"PBMAC1 PRF " };
 	struct asn1_value v[ASN1_VALUES_MAX], kdf[ASN1_VALUES_MAX];
 	int prf, hash;
 	uint8_t *key;
@@ -441,18 +461,8 @@ pbmac1(struct tmpl_run *run, struct der params, struct der in,
 
 	if (pkcs12_unmarshal(params, &pbmac1_params, v, err) == -1)
 		return (err_wrap(err, "error decoding PBMAC1 parameters"));
-	if (!pkcs12_is(v[TWO_KDF].bytes, OID_PBKDF2))
-		return (pkcs12_unsupported("PBMAC1 KDF algorithm ",
-		    v[TWO_KDF].bytes, " is not supported", err));
-	if (pkcs12_unmarshal(v[TWO_KDF_PARAMS].whole, &kdf_params, kdf,
-	    err) == -1)
+	if (read_pbkdf2(v, &words, kdf, &prf, err) == -1)
 		return (-1);
-	if (kdf[KDF_SALT].tag != DER_OCTETS)
-		return (bad("only octet string salts are supported for "
-		    "PBMAC1/PBKDF2", err));
-	if ((prf = prf_of(kdf[KDF_PRF].bytes)) == -1)
-		return (pkcs12_unsupported("PBMAC1 PRF ", kdf[KDF_PRF].bytes,
-		    " is not supported", err));
 	hash = prf_of(v[TWO_OTHER].bytes);
 	if (hash == -1)
 		return (pkcs12_unsupported("PBMAC1 MAC algorithm ",
