@@ -58,7 +58,10 @@ def words(on=0, tag=0, a="", b="", c=""):
 
 class LinkCore:
     def __init__(self, kubeconfig, node="node1", flags=(), env=None,
-                 program="nodeseal-link", level="debug"):
+                 program="nodeseal-link", level="debug", account=None):
+        """account: the folder of an in-cluster account, in the place of a
+        kubeconfig."""
+        self.account = account
         self.frames, self.objects, self.pods = [], {}, {}
         self.leases, self.metas, self.problems = {}, {}, {}
         self.listed, self.states, self.node = set(), [], None
@@ -88,17 +91,18 @@ class LinkCore:
 
     def start(self):
         ours, theirs = socket.socketpair()
-        config = os.open(self.file.name, os.O_RDONLY)
+        config = os.open(self.account or self.file.name, os.O_RDONLY)
+        at, other = (20, 21) if self.account else (21, 20)
 
         def become():
             high = [os.dup(theirs.fileno()), os.dup(config)]
             os.dup2(high[0], 3, inheritable=True)
-            os.dup2(high[1], 21, inheritable=True)
+            os.dup2(high[1], at, inheritable=True)
             for fd in high:
-                if fd not in (3, 21):
+                if fd not in (3, at):
                     os.close(fd)
             try:
-                os.close(20)
+                os.close(other)
             except OSError:
                 pass
 

@@ -5,6 +5,7 @@ lost, nobody is asked a thousand times, and core is told what it is."""
 import json
 import os
 import sys
+import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -223,6 +224,47 @@ def test_token():
         c.until(lambda: ("ExternalSecret", "shop", "after") in c.objects, 30)
         assert c.states[-1][0] == 1
         assert "good" not in c.log() and "new" not in c.log()
+
+
+def swap(folder, n, **files):
+    """As the kubelet does it: a new folder, and ..data leads there."""
+    os.makedirs(f"{folder}/..{n}")
+    for name, text in files.items():
+        name = name.replace("_", ".")
+        with open(f"{folder}/..{n}/{name}", "w", encoding="utf-8") as f:
+            f.write(text)
+        if not os.path.lexists(f"{folder}/{name}"):
+            os.symlink(f"..data/{name}", f"{folder}/{name}")
+    os.symlink(f"..{n}", f"{folder}/..new")
+    os.rename(f"{folder}/..new", f"{folder}/..data")
+
+
+def test_account_of_a_pod():
+    """Its token is swapped while the old one ends, its CA is missing for a
+    while: what was read before stays good."""
+    with server() as k, tempfile.TemporaryDirectory() as account:
+        ca = k.ca.decode()
+        swap(account, 1, token="good", ca_crt=ca, namespace="system")
+        env = {"KUBERNETES_SERVICE_HOST": "127.0.0.1",
+               "KUBERNETES_SERVICE_PORT": str(k.port)}
+        with LinkCore("", account=account, env=env) as c:
+            ready(c)
+            swap(account, 2, token="next", ca_crt=ca, namespace="system")
+            k.tokens = {"next"}
+            k.cut_watches("end")
+            es(k, "after", quiet=True)
+            c.until(lambda: ("ExternalSecret", "shop", "after") in c.objects,
+                    20)
+            assert c.until(lambda: c.states[-1][0] == 1)
+            swap(account, 3, token="next", ca_crt="", namespace="system")
+            time.sleep(2.5)
+            k.tokens = {"last"}
+            k.cut_watches("end")
+            c.until(lambda: "going on with" in c.log(), 20)
+            swap(account, 4, token="last", ca_crt=ca, namespace="system")
+            es(k, "end", quiet=True)
+            c.until(lambda: ("ExternalSecret", "shop", "end") in c.objects,
+                    30)
 
 
 def test_no_redirect():
