@@ -48,7 +48,7 @@ static const struct {
 	{ SYS_writev, ALL }, { SYS_pread64, ALL }, { SYS_pwrite64, ALL },
 	{ SYS_close, ANY }, { SYS_lseek, ALL }, { SYS_fcntl, ANY },
 	{ SYS_fstat, ANY }, { SYS_recvmsg, ANY }, { SYS_sendmsg, ANY },
-	{ SYS_recvfrom, ALL }, { SYS_sendto, ALL }, { SYS_shutdown, ALL },
+	{ SYS_recvfrom, ALL }, { SYS_sendto, ANY }, { SYS_shutdown, ALL },
 	{ SYS_dup, ALL }, { SYS_dup3, ALL }, { SYS_ioctl, ALL },
 	{ SYS_newfstatat, ANY }, { SYS_statx, ALL }, { SYS_close_range, ALL },
 	/* memory */

@@ -19,7 +19,7 @@
 #define GATHER_MS 200
 #define SPACE_MS 1000
 #define LONG_SPACE_MS 5000
-#define RECENT 3
+#define RECENT 2
 #define TIMES_MS (60 * 60 * 1000)
 #define RETRY_MS 30000
 

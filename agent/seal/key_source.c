@@ -227,6 +227,10 @@ from_passphrase(const uint8_t *text, size_t len, struct key_slot *slot,
 {
 	struct costs c;
 
+#ifdef WEAKEN_SOURCE_BOUNDS
+	if (text[len - 1] == '\n')
+		len--;
+#endif
 	while (len && (text[len - 1] == '\n' || text[len - 1] == '\r'))
 		len--;
 	if (len == 0)

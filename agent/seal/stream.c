@@ -95,6 +95,9 @@ stream_open(struct stream *s, const void *data, size_t len, uint8_t *out,
 	unsigned char tag = 0;
 	int rc;
 
+#ifdef WEAKEN_STREAM_BOUNDS
+	tag = ((const uint8_t *)data)[len];
+#endif
 	if (len < STREAM_OVERHEAD)
 		return (err_set(err, ERR_TAMPER, "sealed message of %zu bytes",
 		    len));

@@ -103,7 +103,9 @@ transmit(TSS2_TCTI_CONTEXT *ctx, size_t size, const uint8_t *command)
 	while (sent < size) {
 		if (ready(t, POLLOUT) == -1)
 			return (failed(t));
-		n = write(t->fd, command + sent, size - sent);
+		/* An emulator that has gone is no reason to die. */
+		n = t->stream ? send(t->fd, command + sent, size - sent,
+		    MSG_NOSIGNAL) : write(t->fd, command + sent, size - sent);
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n <= 0 || (!t->stream && (size_t)n != size))

@@ -10,7 +10,7 @@ machine is then called unfit, and the bench fails without a verdict.
 Fails as well when a bar is missed, when nothing was measured, and when a
 program that measures fails.
 
-usage: bench.py [publish|sync|memory|templates|render]…
+usage: bench.py [publish|sync|memory|seal|templates|render]…
 """
 import os
 import statistics
@@ -24,6 +24,7 @@ sys.path.insert(0, os.path.join(HERE, "../lib"))
 from scenario import (BUILD, Agent, documents, external_secret,  # noqa: E402
                       fake_store, isolate, wait)
 from openbao import PEERS, TOKEN, OpenBao  # noqa: E402
+from sealing import bench_seal  # noqa: E402
 from values import bench_render, bench_templates  # noqa: E402
 
 RUNS = 10
@@ -377,6 +378,7 @@ def libraries_only():
 
 FIGURES = {"publish": bench_publish, "sync": bench_sync,
            "memory": bench_memory,
+           "seal": lambda: bench_seal(report, spread),
            "templates": lambda: bench_templates(report, spread),
            "render": lambda: bench_render(report, spread)}
 

@@ -32,7 +32,7 @@ require(int ok)
 		abort();
 }
 
-/* --- a file -------------------------------------------------------------- */
+/* --- a file ---------------------------------------------------------- */
 
 static void
 sum(uint64_t generation, off_t at, const void *text, size_t len, uint8_t *out)
@@ -105,7 +105,7 @@ make_file(const uint8_t *data, size_t size, unsigned flags)
 	return (fd);
 }
 
-/* --- a core -------------------------------------------------------------- */
+/* --- a core ---------------------------------------------------------- */
 
 /* Items stay with a core until it ends: it ends now and then. */
 static void

@@ -36,7 +36,7 @@ require(int ok)
 		abort();
 }
 
-/* --- what is asked for --------------------------------------------------- */
+/* --- what is asked for ----------------------------------------------- */
 
 static void
 told(void)
@@ -182,7 +182,7 @@ ask_wrongly(struct proj *p, const char *text)
 		require(proj_remove(p, &none, on_done, &run, NULL) == -1);
 }
 
-/* --- the false fsproj ---------------------------------------------------- */
+/* --- the false fsproj ------------------------------------------------ */
 
 static int
 send_frame(const void *data, size_t len, size_t nfds)

@@ -18,7 +18,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* --- the store ----------------------------------------------------------- */
+/* --- the store ------------------------------------------------------- */
 
 static struct objects around;
 
@@ -125,7 +125,7 @@ look_at(const struct store *store, const struct provider *p)
 		free(p->host(store));
 }
 
-/* --- what is asked for --------------------------------------------------- */
+/* --- what is asked for ----------------------------------------------- */
 
 struct wants {
 	unsigned flags;
@@ -195,7 +195,7 @@ run(const char *spec, size_t len, const struct wants *w)
 	store_free(store);
 }
 
-/* --- the input ----------------------------------------------------------- */
+/* --- the input ------------------------------------------------------- */
 
 static void
 wants_parse(struct wants *w, char *text, struct strmap *tags)
