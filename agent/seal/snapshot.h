@@ -30,7 +30,8 @@
  * Records inside are those of seal/record.h as they lie in RAM, sealed a second
  * time by their namespace's key: reading verifies the set and opens no value.
  * Messages are padded (to 64 bytes, and larger ones to 4 KiB but for RECORD,
- * whose record has a size class of its own), so that the file tells counts and size classes, and no name.
+ * whose record has a size class of its own), so that the file tells counts and
+ * size classes, and no name.
  */
 #define SNAPSHOT_FORMAT 2	/* 1 knew less of issuers, and had none */
 #define SNAPSHOT_MAX (512u << 20)

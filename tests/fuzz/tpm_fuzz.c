@@ -108,7 +108,8 @@ command(const uint8_t *data, size_t size, int stream, int hangs)
 	c->finalize((TSS2_TCTI_CONTEXT *)&t);
 	close(pair[1]);
 	if (stream)
-		c->transmit((TSS2_TCTI_CONTEXT *)&t, sizeof(question), question);
+		c->transmit((TSS2_TCTI_CONTEXT *)&t, sizeof(question),
+		    question);
 	close(pair[0]);
 }
 
