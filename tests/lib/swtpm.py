@@ -42,7 +42,14 @@ class Swtpm:
              "--server", f"type=unixio,path={self.path}", "--flags",
              "not-need-init,startup-clear"], stdin=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL)
-        wait(lambda: os.path.exists(self.path))
+        wait(self.answers)
+
+    def answers(self):
+        try:
+            self.connect().close()
+        except OSError:
+            return False
+        return True
 
     def stop(self):
         """The power goes."""

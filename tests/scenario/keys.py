@@ -54,7 +54,7 @@ def passphrase(a, text="correct horse"):
 def served(a, value=b"s3cret"):
     """The value is in its file."""
     return wait(lambda: os.path.exists(host_file(a)) and
-                read(host_file(a)) == value, 10)
+                read(host_file(a)) == value, 30)
 
 
 def test_slots_of_a_running_agent():
@@ -217,7 +217,7 @@ def test_rotation_without_an_agent():
         key(a, "rotate", status=1, says="has not come to its end")
         a.start()
         assert served(a)
-        wait(lambda: not slots(a)["rotating"])
+        wait(lambda: not slots(a)["rotating"], 40)
         reboot(a)
         a.start()
         assert served(a)
@@ -249,7 +249,7 @@ def test_rotation_dies_anywhere():
             assert served(a), f"kill {i}"
             cache = a.status()["cache"]
             assert cache["state"] == "ok", (i, cache)
-            wait(lambda: not slots(a)["rotating"], 10)
+            wait(lambda: not slots(a)["rotating"], 40)
             told += 1
         print(f"# {told} kills, {died} of them in the middle")
         assert died > 0
@@ -272,7 +272,7 @@ def test_a_tpm_comes_and_goes():
         a.start()
         assert served(a)
         assert a.status()["keySource"] == "tpm2"
-        wait(lambda: a.status()["cache"]["state"] == "ok")
+        wait(lambda: a.status()["cache"]["state"] == "ok", 40)
         # And back, without an agent.
         reboot(a)
         key(a, "add", "file:" + state(a, "new.key"), tpm=tpm)
@@ -294,9 +294,9 @@ def test_only_a_tpm_may_seal_it():
         cache = a.status()["cache"]
         assert cache["state"] == "ok" and cache["problem"] is None, cache
         key(a, "add", passphrase(a), tpm=tpm)
-        wait(lambda: a.status()["cache"]["state"] == "partial")
+        wait(lambda: a.status()["cache"]["state"] == "partial", 40)
         key(a, "remove", "2")
-        wait(lambda: a.status()["cache"]["state"] == "ok")
+        wait(lambda: a.status()["cache"]["state"] == "ok", 40)
 
 
 def test_public_key():

@@ -32,7 +32,7 @@ def node(*more, recovery=False):
 
 
 def served(a):
-    return wait(lambda: holds(a, b"s3cret"), 5)
+    return wait(lambda: holds(a, b"s3cret"), 20)
 
 
 def holds(a, value):
@@ -41,7 +41,7 @@ def holds(a, value):
 
 def not_served(a, state_name, *words):
     """The agent runs without the cache, and says why."""
-    a.ready()
+    a.ready(30)
     s = a.status()
     assert s["cache"]["state"] == state_name, s["cache"]
     for w in words:
@@ -220,8 +220,9 @@ def test_whole_disk_put_back():
         uid = os.stat(state(a)).st_uid
         vault.put("app", {"password": "second"})
         a.start()
+        a.ready()
         manifests(a, vault, annotations={"touch": "1"})
-        wait(lambda: holds(a, b"second"))
+        wait(lambda: holds(a, b"second"), 40)
         sealed(a, 2)
         vault.stop()
         reboot(a)
@@ -247,14 +248,15 @@ def test_counter_is_spared():
             manifests(a, vault, annotations={"touch": str(i)})
             vault.put("app", {"password": f"value {i}"})
             generation = a.status()["cache"]["generation"]
-            wait(lambda i=i: holds(a, f"value {i}".encode()), 20)
+            wait(lambda i=i: holds(a, f"value {i}".encode()), 40)
             sealed(a, generation + 1)
         assert tpm.counter() == before
         reboot(a)
         a.start()
+        a.ready()
         manifests(a, vault, annotations={"touch": "x"})
         vault.put("app", {"password": "last"})
-        wait(lambda: tpm.counter() == before + 1)
+        wait(lambda: tpm.counter() == before + 1, 40)
 
 
 def test_killed_between_file_and_counter():
@@ -270,7 +272,7 @@ def test_killed_between_file_and_counter():
         with tpm.connect():
             vault.put("app", {"password": "second"})
             manifests(a, vault, annotations={"touch": "1"})
-            wait(lambda: os.stat(state(a)).st_ino != was)
+            wait(lambda: os.stat(state(a)).st_ino != was, 40)
             a.stop(signo=9)
         reboot(a)
         vault.stop()
