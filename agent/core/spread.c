@@ -15,13 +15,26 @@ uses(const struct group *g, const char *store)
 	return (store == NULL);
 }
 
+/* Its time has come, and nothing else: what somebody has changed is wanted.
+ * After a start nobody can tell: all is read for the first time. */
+static int
+is_unchanged(const struct core *c, const struct item *item)
+{
+	const struct entry *e = sync_entry(c, item);
+	cleanup_free char *version = e && e->es ? es_synced_version(e->es) :
+	    NULL;
+
+	return (version && str_eq(version, item->version));
+}
+
 static int
 can_wait(const struct core *c, const struct item *item, const char *store)
 {
 	return (item->state == ITEM_QUEUED &&
 	    item->priority == PRIORITY_REFRESH && item->content &&
 	    !item->waiting && uses(item->group, store) &&
-	    age_may_mount(c, item, NULL));
+	    age_may_mount(c, item, NULL) &&
+	    (!store || is_unchanged(c, item)));
 }
 
 static size_t
@@ -68,7 +81,7 @@ spread_overdue(struct core *c, const char *store)
 	int64_t now = schedule_now(c->schedule);
 	uint32_t phase;
 
-	if (n == 0)
+	if (n < SPREAD_BATCH)
 		return;
 	batches = (n + SPREAD_BATCH - 1) / SPREAD_BATCH;
 	if (batches > SPREAD_MAX_MS / 1000)

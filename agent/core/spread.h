@@ -16,8 +16,9 @@
  * Take the refreshes that are queued for ${store} (NULL: for any) out of the
  * queue again, and give each a time of its own within its refresh interval, at
  * most SPREAD_MAX_MS: in batches, so that jobs and logins stay few, each at a
- * time that chance decides.  Who has nothing to serve, and whom a pod waits
- * for, stays where it is.
+ * time that chance decides.  Who has nothing to serve, whom a pod waits for,
+ * and what has changed since it was fetched, stays where it is; fewer than one
+ * batch do, too.
  */
 void spread_overdue(struct core *c, const char *store);
 

@@ -109,6 +109,21 @@ def test_a_thousand_after_a_restart():
         is_spread(reads(vault, before))
 
 
+def test_changed_meanwhile():
+    """What somebody has changed does not wait for its turn."""
+    with FakeVault() as vault, Agent(csi=False) as a:
+        fill(vault, 20)
+        manifests(a, vault, 20, "3s")
+        wait(lambda: synced(a) == 20)
+        vault.fault("status", status=503)
+        wait(lambda: circuit(a) != "closed", 20)
+        manifests(a, vault, 20, "1h", target={"name": "other"})
+        time.sleep(1)
+        vault.fault()
+        wait(lambda: circuit(a) == "closed", 70, 0.1)
+        wait(lambda: synced(a) == 20, 20)
+
+
 def test_revoked_meanwhile():
     """What the store no longer has goes at the first look at it."""
     with FakeVault() as vault, Agent(csi=True) as a:
@@ -130,6 +145,7 @@ def test_visible_while_it_lasts():
     with FakeVault() as vault, Agent(csi=True) as a:
         fill(vault, 1)
         manifests(a, vault, 1, "2s")
+        a.ready()
         path = a.publish("app0", attrs={"statusFile": "true"})
 
         def about():
