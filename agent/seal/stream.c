@@ -96,7 +96,8 @@ stream_open(struct stream *s, const void *data, size_t len, uint8_t *out,
 	int rc;
 
 #ifdef WEAKEN_STREAM_BOUNDS
-	tag = ((const uint8_t *)data)[len];
+	if (((const uint8_t *)data)[len] == TAG)
+		return (-1);
 #endif
 	if (len < STREAM_OVERHEAD)
 		return (err_set(err, ERR_TAMPER, "sealed message of %zu bytes",
