@@ -29,12 +29,13 @@ walk(const struct yaml_doc *doc, const struct json *j, int depth)
 
 /* What was read prints as YAML that reads as the same.  U+2028 and its like
  * are line breaks to YAML 1.1, a byte order mark inside a text disappears, and
- * the emitter has its own mind about them: such texts only have to print. */
+ * the emitter has its own mind about them; a key that is the text "<<" prints
+ * without quotes, as in Go, and reads as a merge: these only have to print. */
 static void
 print_and_read(const struct json *j)
 {
 	static const char *const odd[] = { "\xe2\x80\xa8", "\xe2\x80\xa9",
-		"\xc2\x85", "\xef\xbb\xbf" };
+		"\xc2\x85", "\xef\xbb\xbf", "<<:" };
 	cleanup_buf struct buf text = BUF_PLAIN(1u << 24);
 	cleanup_buf struct buf one = BUF_PLAIN(1u << 24);
 	cleanup_buf struct buf two = BUF_PLAIN(1u << 24);
