@@ -450,6 +450,33 @@ test_a_write_fails(void **state)
 	assert_string_equal(w.events, "UpdateFailed Created ");
 }
 
+static void
+test_the_job_that_writes_dies(void **state)
+{
+	struct item *item;
+	struct child *ch;
+	int forks;
+
+	(void)state;
+	w.f->apply = NULL;
+	item = begin("", "");
+	for (ch = w.f->children; ch->kind != JOB_KIND_APPLY; ch = ch->next)
+		continue;
+	chan_free(STEAL(ch->chan));
+	pass(1000);
+	assert_false(item_ready(item));
+	assert_int_equal(item->secret.failures, 1);
+	/* One at a time, by back-off. */
+	forks = w.f->forks;
+	pass(100);
+	assert_int_equal(w.f->forks, forks);
+	w.f->apply = on_apply;
+	pass(3000);
+	assert_true(item_ready(item));
+	assert_int_equal(w.applied, 1);
+	assert_int_equal(w.fetches, 1);
+}
+
 /* Somebody else's Secret: only a change helps, or the next refresh. */
 static void
 test_a_write_that_no_retry_helps(void **state)
@@ -795,6 +822,7 @@ main(void)
 		CASE(the_newer_write_stands),
 		CASE(a_write_fails),
 		CASE(a_write_that_no_retry_helps),
+		CASE(the_job_that_writes_dies),
 		CASE(the_provider_is_away),
 		CASE(references_are_resolved),
 		CASE(nothing_to_resolve),
