@@ -222,7 +222,7 @@ def test_token():
             f.write(k.kubeconfig("new"))
         es(k, "after", quiet=True)
         c.until(lambda: ("ExternalSecret", "shop", "after") in c.objects, 30)
-        assert c.states[-1][0] == 1
+        c.until(lambda: c.states[-1][0] == 1)
         assert "good" not in c.log() and "new" not in c.log()
 
 
