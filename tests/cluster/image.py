@@ -78,7 +78,7 @@ def test_same_bytes_and_nothing_else_in_it(_):
     executable = {n for n, m in files.items() if m.isfile() and m.mode & 0o111}
     assert {os.path.basename(n) for n in executable if "/lib" not in "/" + n
             } <= {"nodeseal", "nodeseal-link", "nodeseal-job",
-                  "nodeseal-fsproj"}, executable
+                  "nodeseal-fsproj", "nodeseal-tpm"}, executable
     assert not any(n.split("/")[-1] in ("sh", "bash", "busybox", "dash")
                    for n in files)
     assert not any(m.mode & 0o6000 for m in files.values() if m.isfile())

@@ -402,7 +402,9 @@ def check_rules(c, thief, name):
             assert "*" not in verbs and "*" != resource, (ns, r)
             assert not verbs & {"escalate", "bind", "impersonate",
                                 "deletecollection"}, (ns, r)
-        for resource in ("nodes", "nodes/proxy", "pods/exec",
+        # Labels, for a HostProjection's nodeSelector.
+        assert r.get(("", "nodes"), set()) <= {"get", "list", "watch"}, (ns, r)
+        for resource in ("nodes/proxy", "nodes/status", "pods/exec",
                          "pods/ephemeralcontainers", "pods/portforward"):
             assert ("", resource) not in r, (ns, resource)
 

@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.join(HERE, "../fake"))
 from kube import status  # noqa: E402
 from link import MIB, es, has, ready, server  # noqa: E402
 from linkcore import LinkCore  # noqa: E402
-from scenario import main  # noqa: E402
+from scenario import BUILD, main  # noqa: E402
 
 
 def test_large_and_strange_objects():
@@ -59,7 +59,8 @@ def test_answers_are_bounded():
                 q.put(b"x" * (40 * MIB))
             es(k, "after", quiet=True)
             has(c, "after")
-            assert c.memory() < before + 20 * MIB
+            # A sanitizer keeps what was freed.
+            assert "asan" in BUILD or c.memory() < before + 20 * MIB
 
 
 def test_watch_cut_in_the_middle():
